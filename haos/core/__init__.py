@@ -1,0 +1,1 @@
+"""Decisions as pure functions over frozen values: no IO, no clock, no randomness."""

@@ -1,0 +1,230 @@
+"""The things haos reasons about: Neutron's and Nova's as it sees them, and the pair that it makes of them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+RESERVATION_OWNER = "haos:vip"
+"""`device_owner` of every port that reserves a VIP for haos."""
+
+
+class Role(enum.StrEnum):
+    """A node's own view of its part (RFC 9568, section 6.4; keepalived's words live in core/keepalived.py)."""
+
+    ACTIVE = "Active"
+    BACKUP = "Backup"
+    FAULT = "Fault"
+    STOPPED = "stopped"  # keepalived does not run, or does not run this instance
+    UNKNOWN = "unknown"
+
+
+class Mode(enum.StrEnum):
+    """How clients find the node that holds the VIP."""
+
+    GARP = "garp"  # the node's own MAC, announced by gratuitous ARP
+    VMAC = "vmac"  # the virtual router's MAC
+
+
+@dataclass(frozen=True)
+class AddressPair:
+    """An allowed address pair, spelled as the cloud spells it (Neutron keeps `/32` and MAC case as sent)."""
+
+    ip_address: str
+    mac_address: str
+
+    @property
+    def network(self) -> Network:
+        """The addresses that the pair admits."""
+        return ip_network(self.ip_address, strict=False)
+
+    def covers(self, address: Address) -> bool:
+        """Say whether the pair admits this address, whatever the MAC."""
+        return address.version == self.network.version and address in self.network
+
+
+@dataclass(frozen=True)
+class FixedIp:
+    """An address of a port, with the subnet it is from."""
+
+    address: Address
+    subnet_id: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """A Neutron port as the project sees it."""
+
+    id: str
+    network_id: str
+    project_id: str
+    mac: str  # lower case
+    fixed_ips: tuple[FixedIp, ...]
+    name: str = ""
+    device_id: str = ""
+    device_owner: str = ""
+    description: str = ""
+    pairs: tuple[AddressPair, ...] = ()
+    group_ids: tuple[str, ...] = ()
+    port_security: bool = True
+    admin_up: bool = True
+    revision: int | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An allocation pool: both ends belong to it."""
+
+    first: Address
+    last: Address
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A Neutron subnet."""
+
+    id: str
+    name: str
+    network_id: str
+    cidr: Network
+    gateway: Address | None = None
+    pools: tuple[Pool, ...] = ()
+    dns: tuple[Address, ...] = ()
+    next_hops: tuple[Address, ...] = ()
+    ipv6_address_mode: str | None = None
+
+
+@dataclass(frozen=True)
+class CloudNetwork:
+    """A Neutron network."""
+
+    id: str
+    name: str
+    project_id: str
+    shared: bool = False
+    port_security: bool = True
+    mtu: int = 1500
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A Nova server, as far as haos cares."""
+
+    id: str
+    name: str
+    status: str  # Nova's: ACTIVE, SHUTOFF, PAUSED, …
+    project_id: str = ""
+    host_id: str = ""
+    tags: tuple[str, ...] = ()
+    fixed: tuple[Address, ...] = ()
+    floating: tuple[Address, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id[:8]}…)"
+
+
+@dataclass(frozen=True)
+class SecurityRule:
+    """A security-group rule as Neutron spells it; None is "any"."""
+
+    direction: str  # ingress | egress
+    version: int  # 4 | 6
+    protocol: str | None = None  # a name or a number, as it was sent
+    port_min: int | None = None
+    port_max: int | None = None
+    remote_ip: Network | None = None
+    remote_group_id: str | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group with its rules."""
+
+    id: str
+    name: str
+    project_id: str
+    description: str = ""
+    rules: tuple[SecurityRule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many more of each the project may have; None where the cloud sets no limit or does not say."""
+
+    ports: int | None = None
+    groups: int | None = None
+    rules: int | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """An instance's part in a pair: where it is plugged in and how VRRP speaks from it."""
+
+    instance: Instance
+    port: Port
+    address: Address  # the port's own address on the pair's subnet: source of its adverts
+
+    @property
+    def name(self) -> str:
+        return self.instance.name
+
+
+class Added(enum.Flag):
+    """What haos itself put on a node or its port, and so may take away again."""
+
+    NOTHING = 0
+    PAIR = enum.auto()
+    GROUP = enum.auto()
+    PACKAGE = enum.auto()
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node as the record keeps it: enough to find it again and to undo."""
+
+    port_id: str
+    priority: int
+    added: Added = Added.NOTHING
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When an instance speaks and how soon it takes over (RFC 9568, section 6.1)."""
+
+    advertisement_interval_s: float = 0.3
+    preempt_delay_s: int = 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A highly available VIP: what the record says, together with the port that carries it."""
+
+    name: str
+    network_id: str
+    project_id: str
+    vip: Address
+    vrid: int
+    members: tuple[Member, ...]  # in the order of the request: highest priority first
+    mode: Mode = Mode.GARP
+    timing: Timing = field(default_factory=Timing)
+    reservation_id: str = ""
+
+
+def virtual_mac(vrid: int, version: int) -> str:
+    """Return the virtual router MAC address of a VRID (RFC 9568, section 7.3)."""
+    if not 1 <= vrid <= 255:
+        raise ValueError(f"VRID {vrid} is not within 1-255")
+    return f"00:00:5e:00:{1 if version == 4 else 2:02x}:{vrid:02x}"
+
+
+def vrid_of(mac: str) -> tuple[int, int] | None:
+    """Return (VRID, IP version) of a virtual router MAC, or None for any other MAC."""
+    head, _, tail = mac.lower().rpartition(":")
+    version = {"00:00:5e:00:01": 4, "00:00:5e:00:02": 6}.get(head)
+    vrid = int(tail, 16) if version else 0
+    return (vrid, version) if version and vrid else None

@@ -1,0 +1,79 @@
+"""What haos knows of a node from inside, and what it wants to lie there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from haos.core.model import Address, Role
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node as one script saw it; nothing here was changed by looking."""
+
+    hostname: str
+    os_name: str  # PRETTY_NAME of os-release
+    package_manager: str | None  # apt | dnf | zypper
+    systemd: bool
+    interface: str | None  # the device that has the port's MAC
+    addresses: tuple[Address, ...] = ()  # on that device, VIPs included
+    keepalived: str | None = None  # its version, "2.2.7"; None where it is not installed
+    daemon_active: bool = False
+    daemon_enabled: bool = False
+    main_config: str | None = None  # keepalived.conf, None where there is none
+    pair_files: Mapping[str, str] = field(default_factory=dict)  # pair name -> text, withdrawn ones too
+    withdrawn: frozenset[str] = frozenset()  # pairs whose file is moved aside
+    drop_in: str | None = None
+    release_script: str | None = None
+    package_by_haos: bool = False
+
+
+@dataclass(frozen=True)
+class NodeFile:
+    """A file as it shall be on a node."""
+
+    path: str
+    text: str
+    mode: int = 0o640
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """All that one node shall carry for one pair."""
+
+    pair: str
+    vip: Address
+    source: Address  # must be on the interface
+    peers: tuple[Address, ...]  # must not be the node itself
+    interface: str
+    vrid: int
+    files: tuple[NodeFile, ...]
+    include_line: str | None = None  # to add to a keepalived.conf that is not ours
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A node's own view of one pair, at one moment."""
+
+    role: Role
+    holds_vip: bool
+    daemon_active: bool
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What to take off a node; everything named is taken only if it is ours and still there."""
+
+    pair: str
+    vip: Address
+    interface: str | None
+    purge_package: bool = False
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a removal found and did, one line each ("removed /etc/keepalived/haos.d/web.conf")."""
+
+    done: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()

@@ -1,0 +1,51 @@
+"""What the observer saw: the history of one probe run, on the observer's own monotonic clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Echo:
+    """One ICMP echo to the VIP: when it left and, if it was answered, when and from which MAC."""
+
+    sent_s: float
+    answered_s: float | None = None
+    responder: str | None = None  # lower-case MAC; None where the observer cannot see it
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One broadcast ARP request (IPv6: neighbour solicitation) for the VIP, as a client with no memory sends it."""
+
+    sent_s: float
+    answers: tuple[str, ...] = ()  # MACs that answered, lower case, in order of arrival
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment that haos named, stamped when the observer heard of it: at most `error_s` late."""
+
+    label: str
+    at_s: float
+    error_s: float
+
+
+@dataclass(frozen=True)
+class History:
+    """A whole probe run; times ascend."""
+
+    interval_s: float  # asked for
+    echoes: tuple[Echo, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    now_s: float = 0.0  # how far the observer's own report reaches
+    lost: str | None = None  # why the report ended before it was asked to
+    method: str = "icmp-raw+arp"  # how it could probe there, "icmp-dgram" | "ping" …
+
+    def mark(self, label: str) -> Mark:
+        """Return the last mark of that label; KeyError if there is none."""
+        for mark in reversed(self.marks):
+            if mark.label == label:
+                return mark
+        raise KeyError(label)

@@ -1,0 +1,232 @@
+"""What the workflows need of the world, as Protocols; `haos.adapters` and `tests/fakes.py` provide them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from haos.core.model import (
+    Address,
+    AddressPair,
+    CloudNetwork,
+    Instance,
+    Port,
+    Quota,
+    SecurityGroup,
+    SecurityRule,
+    Subnet,
+)
+from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
+from haos.core.probe import History
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The port that shall hold a VIP, made in one call."""
+
+    network_id: str
+    subnet_id: str
+    address: Address
+    mac: str
+    name: str
+    device_id: str
+    description: str
+
+
+@dataclass(frozen=True)
+class PortAmendment:
+    """What to add to a port and what to take from it; all else on the port stays as it is."""
+
+    add_pairs: tuple[AddressPair, ...] = ()
+    remove_pairs: tuple[AddressPair, ...] = ()
+    add_groups: tuple[str, ...] = ()
+    remove_groups: tuple[str, ...] = ()
+
+
+class Cloud(Protocol):
+    """The project's view of Neutron and Nova. Every method is as few API requests as it can be (said in each).
+
+    Raises only errors of haos.errors.
+    """
+
+    def project_id(self) -> str:
+        """Return the token's project (no request beyond authentication)."""
+
+    def network(self, name_or_id: str) -> CloudNetwork:
+        """Find one network: by name first, by id second (1 or 2 requests)."""
+
+    def network_by_id(self, network_id: str) -> CloudNetwork:
+        """Get a network (1 request)."""
+
+    def subnets(self, network_id: str) -> tuple[Subnet, ...]:
+        """List a network's subnets (1 request)."""
+
+    def ports(self, network_id: str) -> tuple[Port, ...]:
+        """List every port that is visible on a network (1 request a page)."""
+
+    def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
+        """Find instances by exact name or id: each reference -> all that match, () if none (1 request; ids more)."""
+
+    def instances_tagged(self, tag: str) -> tuple[Instance, ...]:
+        """List instances with a server tag (1 request)."""
+
+    def instances_by_id(self, ids: Sequence[str]) -> dict[str, Instance]:
+        """Get instances by id, those that still exist (1 request)."""
+
+    def console_log(self, instance_id: str) -> str:
+        """Return the tail of an instance's console log (1 request)."""
+
+    def extensions(self) -> frozenset[str]:
+        """Return the aliases of Neutron's extensions (1 request)."""
+
+    def quota(self) -> Quota:
+        """Return what is left of the project's quota (1 request)."""
+
+    def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
+        """Get security groups with their rules (1 request)."""
+
+    def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
+        """List the project's security groups of that name (1 request)."""
+
+    def reservations(self) -> tuple[Port, ...]:
+        """List the project's ports whose device_owner is haos:vip (1 request)."""
+
+    def reserve(self, reservation: Reservation) -> Port:
+        """Create the reservation port (1 request).
+
+        Raises AddressTakenError, MacTakenError, QuotaError or ForbiddenError.
+
+        An answer that was lost is looked up and adopted, never repeated blindly.
+        """
+
+    def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
+        """Rewrite the record on a reservation port (1 request)."""
+
+    def delete_port(self, port_id: str) -> None:
+        """Delete a port; one that is gone already is fine (1 request)."""
+
+    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        """Create a security group with exactly these rules, Neutron's default egress rules deleted (2 + n requests).
+
+        Undoes itself if it cannot finish.
+        """
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete a security group; one that is gone already is fine (1 request)."""
+
+    def amend_port(self, port: Port, amendment: PortAmendment) -> Port:
+        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again.
+
+        One PUT carries pairs and groups together; no request at all if nothing would change. A port that is
+        gone raises NotFoundError.
+        """
+
+
+class NodeAgent(Protocol):
+    """One node, over one SSH connection. Each method is one script with a time limit of its own.
+
+    Raises HostKeyError, LoginError, RemoteError or StepError.
+    """
+
+    def facts(self, mac: str) -> NodeFacts:
+        """Look at the node; `mac` names the port's device. Changes nothing."""
+
+    def install_keepalived(self) -> str:
+        """Install the package (no service is started by it) and mark it as ours; return its version."""
+
+    def configure(self, config: NodeConfig) -> bool:
+        """Put the files in place, tested before and after; return whether anything changed. Starts nothing."""
+
+    def activate(self) -> None:
+        """Enable the daemon and let it run the files that are there now: start it, or reload it."""
+
+    def withdraw(self, pair: str) -> None:
+        """Move this pair's file aside and reload: this instance alone gives up the VIP."""
+
+    def reinstate(self, pair: str) -> None:
+        """Move this pair's file back and reload."""
+
+    def stop_daemon(self) -> None:
+        """Stop keepalived cleanly."""
+
+    def start_daemon(self) -> None:
+        """Start keepalived."""
+
+    def sight(self, pair: str, vip: Address, interface: str) -> Sight:
+        """Ask for the node's own view of the pair."""
+
+    def remove(self, removal: Removal) -> Removed:
+        """Take the pair off the node; the shared files go with the last pair. Safe to repeat."""
+
+
+class Probe(Protocol):
+    """A probe run that is under way on the observer."""
+
+    def mark(self, label: str) -> None:
+        """Name this moment in the history."""
+
+    def history(self) -> History:
+        """Return what has been reported so far."""
+
+    def wait(self, condition: Callable[[History], bool], timeout_s: float) -> bool:
+        """Wait until the growing history satisfies the condition; False at the deadline or when the probe is lost."""
+
+    def stop(self) -> History:
+        """End the run and return the whole history."""
+
+
+class Observer(Protocol):
+    """The third instance, over one SSH connection."""
+
+    def neighbour(self, vip: Address) -> str | None:
+        """Return the MAC that the observer's own neighbour table has for the VIP."""
+
+    def start_probe(self, vip: Address, *, interval_s: float) -> Probe:
+        """Start probing; returns once the first probe has left."""
+
+
+class Fleet(Protocol):
+    """Gives out connections to instances; all are closed with it."""
+
+    def node(self, instance: Instance) -> NodeAgent:
+        """Connect to a node (kept for the whole run)."""
+
+    def observer(self, instance: Instance) -> Observer:
+        """Connect to the observer (kept for the whole run)."""
+
+    def close(self) -> None:
+        """Close every connection."""
+
+
+class Clock(Protocol):
+    """Time, replaceable in tests."""
+
+    def now_s(self) -> float:
+        """Return seconds on a monotonic clock."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass between two looks at a condition."""
+
+
+class Progress(Protocol):
+    """Where a workflow says what it does; the view decides how it looks."""
+
+    def step(self, title: str) -> None:
+        """A step begins."""
+
+    def done(self, detail: str = "") -> None:
+        """The step ended well."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line of its own."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """The world that a workflow runs in."""
+
+    cloud: Cloud
+    fleet: Fleet
+    clock: Clock
+    progress: Progress
