@@ -213,6 +213,7 @@ class Pair:
     mode: Mode = Mode.GARP
     timing: Timing = field(default_factory=Timing)
     reservation_id: str = ""
+    verified: bool = False  # a trial failover was seen to work
 
 
 def virtual_mac(vrid: int, version: int) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from haos.core.changes import PortAmendment as PortAmendment
+from haos.core.changes import Reservation as Reservation
 from haos.core.model import (
     Address,
-    AddressPair,
     CloudNetwork,
     Instance,
     Port,
@@ -19,29 +21,6 @@ from haos.core.model import (
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
 from haos.core.probe import History
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """The port that shall hold a VIP, made in one call."""
-
-    network_id: str
-    subnet_id: str
-    address: Address
-    mac: str
-    name: str
-    device_id: str
-    description: str
-
-
-@dataclass(frozen=True)
-class PortAmendment:
-    """What to add to a port and what to take from it; all else on the port stays as it is."""
-
-    add_pairs: tuple[AddressPair, ...] = ()
-    remove_pairs: tuple[AddressPair, ...] = ()
-    add_groups: tuple[str, ...] = ()
-    remove_groups: tuple[str, ...] = ()
 
 
 class Cloud(Protocol):
@@ -64,6 +43,9 @@ class Cloud(Protocol):
 
     def ports(self, network_id: str) -> tuple[Port, ...]:
         """List every port that is visible on a network (1 request a page)."""
+
+    def port(self, port_id: str) -> Port:
+        """Get a port as it is now (1 request). Raises NotFoundError."""
 
     def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
         """Find instances by exact name or id: each reference -> all that match, () if none (1 request; ids more)."""
@@ -153,7 +135,7 @@ class NodeAgent(Protocol):
     def start_daemon(self) -> None:
         """Start keepalived."""
 
-    def sight(self, pair: str, vip: Address, interface: str) -> Sight:
+    def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
 
     def remove(self, removal: Removal) -> Removed:
@@ -212,14 +194,11 @@ class Clock(Protocol):
 class Progress(Protocol):
     """Where a workflow says what it does; the view decides how it looks."""
 
-    def step(self, title: str) -> None:
-        """A step begins."""
-
-    def done(self, detail: str = "") -> None:
-        """The step ended well."""
+    def step(self, title: str) -> AbstractContextManager[None]:
+        """Show a step for as long as it lasts; an error that leaves it marks it as failed."""
 
     def note(self, text: str) -> None:
-        """Something worth a line of its own."""
+        """Show something worth a line of its own."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,6 @@
+"""`haos` and `python -m haos`."""
+
+from haos.cli.main import main
+
+if __name__ == "__main__":
+    main()

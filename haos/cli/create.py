@@ -1,0 +1,76 @@
+"""`haos create`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from haos.cli.options import as_address, as_names, common_options, ssh_options
+from haos.core.model import Address
+
+
+@click.command()
+@click.option("--network", required=True, metavar="NETWORK", help="Network of the instances, by name or id.")
+@click.option(
+    "--nodes",
+    required=True,
+    callback=as_names,
+    metavar="A,B[,C…]",
+    help="Instances that share the VIP, the preferred one first; names or ids.",
+)
+@click.option("--name", metavar="NAME", help="Name of the pair (default: made of the nodes' names).")
+@click.option("--vip", callback=as_address, metavar="ADDRESS", help="The VIP (default: the lowest free one).")
+@click.option("--subnet", metavar="SUBNET", help="Subnet of the VIP, where the nodes share several.")
+@click.option(
+    "--observer",
+    metavar="INSTANCE",
+    help="Instance that proves the VIP from outside (default: one named or tagged 'observer').",
+)
+@click.option("--no-verify", is_flag=True, help="Do not verify, and do not try a failover.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--exit-code", is_flag=True, help="With --dry-run: exit 3 if there are changes.")
+@ssh_options
+@common_options
+@click.pass_obj
+def command(
+    openstack: list[str],
+    /,
+    network: str,
+    nodes: tuple[str, ...],
+    name: str | None,
+    vip: Address | None,
+    subnet: str | None,
+    observer: str | None,
+    no_verify: bool,
+    dry_run: bool,
+    exit_code: bool,
+    **common: Any,
+) -> int:
+    """Make a highly available VIP between instances, and prove it.
+
+    Chooses a free address outside the subnet's allocation pools, reserves it, lets the nodes' ports speak for it,
+    installs and configures keepalived over SSH, and ends when the observer has seen the VIP answer, move to the
+    other node within the predicted time, and come back. Run again, it changes nothing.
+
+    \b
+    Example:
+      haos create --network ha_lab --nodes ha_first,ha_second
+    """
+    if exit_code and not dry_run:
+        raise click.UsageError("--exit-code goes with --dry-run")
+    from haos.cli.session import session
+    from haos.view.plan import show_plan
+    from haos.view.result import show_created
+    from haos.workflow import create as workflow
+
+    request = workflow.CreateRequest(network, nodes, name, vip, subnet, observer, verify=not no_verify)
+    with session(openstack, common) as run:
+        prepared = workflow.prepare(request, run.context)
+        show_plan(prepared, run.console, verbose=run.verbose)
+        if dry_run:
+            return 3 if exit_code and prepared.plan else 0
+        created = workflow.create(
+            prepared, run.context, lambda again: show_plan(again, run.console, verbose=run.verbose)
+        )
+        return show_created(created, run.console)

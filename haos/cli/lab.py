@@ -1,0 +1,144 @@
+"""`haos lab`: the embedded cloud."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import click
+
+FABRICS = ("ovs",)
+
+
+def _name_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--name", default="haos-lab", show_default=True, help="Name of the lab, and of its cloud.")(
+        function
+    )
+
+
+def _install_option(function: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--install", is_flag=True, help="As root: install the packages that the lab needs.")(function)
+
+
+@click.group()
+def command() -> None:
+    """The embedded cloud on this machine.
+
+    A small OpenStack on loopback, with real instances (systemd, sshd, sudo, apt) in namespaces of their own and a
+    switch that enforces port security as Neutron does. Nothing outside those namespaces is touched.
+    """
+
+
+@command.command()
+@_name_option
+@_install_option
+@click.option("--fabric", type=click.Choice(FABRICS), default="ovs", show_default=True, help="How the switch works.")
+@click.option(
+    "--delay",
+    "delay_s",
+    type=click.FloatRange(0, 60),
+    default=0.5,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a port's change takes to show on the wire.",
+)
+def up(name: str, install: bool, fabric: str, delay_s: float) -> int:
+    """Start the lab (and build its image, the first time)."""
+    from haos.lab import control
+
+    with _lab_errors():
+        status = control.up(name, fabric=fabric, delay_s=delay_s, install=install, progress=_progress)
+    _show(status)
+    click.echo(f"next: export OS_CLOUD={name}; haos create --network ha_lab --nodes ha_first,ha_second", err=True)
+    return 0
+
+
+@command.command()
+@_name_option
+def down(name: str) -> int:
+    """Stop the lab and remove every trace of it but the cached image."""
+    from haos.lab import control
+
+    with _lab_errors():
+        control.down(name)
+    return 0
+
+
+@command.command()
+@_name_option
+def status(name: str) -> int:
+    """Show the lab's instances and where its API listens."""
+    from haos.lab import control
+
+    with _lab_errors():
+        _show(control.status(name))
+    return 0
+
+
+@command.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@_name_option
+@click.argument("node")
+@click.argument("argv", nargs=-1, metavar="[-- COMMAND…]")
+def ssh(name: str, node: str, argv: tuple[str, ...]) -> int:
+    """Log in to an instance, or run a command there."""
+    from haos.lab import control
+
+    words = list(argv[1:] if argv[:1] == ("--",) else argv)
+    with _lab_errors():
+        command_line = control.ssh_argv(name, node, words)
+    os.execvp(command_line[0], command_line)
+
+
+@command.command()
+@_name_option
+def env(name: str) -> int:
+    """Print what the openstack client needs:  eval "$(haos lab env)"."""
+    from haos.lab import control
+
+    with _lab_errors():
+        for variable, value in control.environment(name).items():
+            click.echo(f"export {variable}={shlex.quote(value)}")
+    return 0
+
+
+@command.group()
+def add() -> None:
+    """Add an instance or a network to a running lab."""
+
+
+@add.command("instance")
+@_name_option
+@click.argument("instance")
+@click.option("--network", "networks", multiple=True, default=("ha_lab",), show_default=True, help="May be repeated.")
+@click.option("--address", help="Fixed IP on the first network (default: Neutron picks).")
+def add_instance(name: str, instance: str, networks: tuple[str, ...], address: str | None) -> int:
+    """Boot another instance."""
+    from haos.lab import control
+
+    with _lab_errors():
+        control.add_instance(name, instance, networks=networks, address=address)
+    return 0
+
+
+@add.command("network")
+@_name_option
+@click.argument("network")
+@click.argument("cidr")
+def add_network(name: str, network: str, cidr: str) -> int:
+    """Make another network with one subnet, IPv4 or IPv6."""
+    from haos.lab import control
+
+    with _lab_errors():
+        control.add_network(name, network, cidr=cidr)
+    return 0
+
+
+@command.command()
+@_install_option
+@click.option("--keep", is_flag=True, help="Leave the lab running at the end.")
+def demo(install: bool, keep: bool) -> int:
+    """The main job from beginning to end, in a lab of its own."""
+    from haos.cli.demo import run_demo
+
+    with _lab_errors():
+        return run_demo(install=install, keep=keep, progress=_progress)

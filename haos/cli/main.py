@@ -1,0 +1,113 @@
+"""The `haos` command: a table of sub-commands, loaded when they are run."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from haos import __version__
+from haos.errors import HaosError, Interrupted
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "create": ("haos.cli.create", "Make a highly available VIP between instances, and prove it."),
+    "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
+    "status": ("haos.cli.status", "Show a pair as the cloud, the nodes and the observer see it."),
+    "teardown": ("haos.cli.teardown", "Remove exactly what haos added, everywhere."),
+    "lab": ("haos.cli.lab", "The embedded cloud on this machine."),
+}
+"""name -> (module that holds `command`, one line for --help): nothing is imported to list them."""
+
+EPILOG = """\
+Credentials are taken as the openstack client takes them: OS_CLOUD and every other OS_* variable, clouds.yaml,
+--os-cloud and every other --os-* option, before or after the command.
+
+No cloud at hand?  haos lab demo
+"""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one sub-command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="haos")
+def cli() -> None:
+    """Highly available virtual IPs between ordinary OpenStack instances.
+
+    haos makes, proves, measures and unmakes a VIP that two to five instances share through keepalived (VRRP).
+    """
+
+
+def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return (haos's own arguments, the openstack client's global options), wherever they stood; `--` ends it."""
+    own: list[str] = []
+    openstack: list[str] = []
+    rest = iter(argv)
+    for argument in rest:
+        if argument == "--":
+            own += [argument, *rest]
+        elif argument == "--insecure":
+            openstack.append(argument)
+        elif argument.startswith("--os-"):
+            openstack.append(argument)
+            if "=" not in argument and (value := next(rest, None)) is not None:
+                openstack.append(value)
+        else:
+            own.append(argument)
+    return own, openstack
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; expected errors become one line, a hint and an exit code, bugs keep their traceback."""
+    own, openstack = split_openstack_options(sys.argv[1:] if argv is None else argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        code = cli.main(own, prog_name="haos", standalone_mode=False, obj=openstack)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = show(Interrupted("interrupted"))
+    except HaosError as error:
+        code = show(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def show(error: HaosError) -> int:
+    """Print an expected error to stderr; return its exit code."""
+    click.echo(f"haos: {error}", err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)
+    return error.exit_code
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    # Both ends of a run restore what they must on KeyboardInterrupt; a hang-up or a TERM must do the same.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,0 +1,159 @@
+"""Preflight: every reason why `create` would fail, or the pair be less than highly available, with the remedy."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from haos.core.model import CloudNetwork, Instance, Node, Quota, Subnet
+from haos.core.node import NodeFacts
+from haos.errors import UnsatisfiableError
+
+MAX_PAIRS = 10
+"""Neutron's default `max_allowed_address_pair`; the API does not show it."""
+MIN_KEEPALIVED = (2, 0, 0)
+"""The first with VRRPv3 unicast and per-instance `version`, `garp_master_refresh` as haos writes them."""
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is."""
+
+    BLOCKER = "blocker"  # create cannot succeed
+    WARNING = "warning"  # it can, but the pair is less than it could be
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that preflight found."""
+
+    code: str
+    severity: Severity
+    reason: str
+    remedy: str | None = None
+
+
+def blocker(code: str, reason: str, remedy: str | None = None) -> Finding:
+    """Make a finding that stops create."""
+    return Finding(code, Severity.BLOCKER, reason, remedy)
+
+
+def warning(code: str, reason: str, remedy: str | None = None) -> Finding:
+    """Make a finding that is told and lived with."""
+    return Finding(code, Severity.WARNING, reason, remedy)
+
+
+def check_network(network: CloudNetwork, subnet: Subnet, project_id: str) -> Iterator[Finding]:
+    """Find what speaks against the network; policy is Neutron's default (member and network owner)."""
+    if network.project_id != project_id:
+        yield blocker(
+            "network-owner",
+            f"network {network.name} belongs to another project: a chosen address and address pairs are its owner's "
+            "to set (Neutron answers 403)",
+            "use a network of your own project, or ask its owner to run haos",
+        )
+    if subnet.ipv6_address_mode in {"slaac", "dhcpv6-stateless"}:
+        yield blocker(
+            "subnet-slaac",
+            f"subnet {subnet.name or subnet.id} is in mode {subnet.ipv6_address_mode}: no address can be chosen",
+            "use a subnet with ipv6_address_mode dhcpv6-stateful, or none",
+        )
+
+
+def check_extensions(extensions: frozenset[str]) -> Iterator[Finding]:
+    """Find extensions of Neutron that haos cannot do without."""
+    if "allowed-address-pairs" not in extensions:
+        yield blocker("no-address-pairs", "this cloud's Neutron has no allowed address pairs", "ask the operator")
+
+
+def check_quota(quota: Quota, *, needs_group: bool, rules: int) -> Iterator[Finding]:
+    """Find what the quota would refuse."""
+    wants = [("port", quota.ports, 1)]
+    if needs_group:
+        wants += [("security_group", quota.groups, 1), ("security_group_rule", quota.rules, rules + 2)]
+    for what, left, needed in wants:
+        if left is not None and left < needed:
+            yield blocker(
+                f"quota-{what.replace('_', '-')}",
+                f"the project's quota leaves {left} {what}, {needed} needed",
+                "openstack quota show; delete what is unused, or ask for more",
+            )
+
+
+def check_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
+    """Find what speaks against the instances and their ports."""
+    for node in nodes:
+        yield from check_instance(node.instance)
+        if not node.port.port_security:
+            yield warning(
+                "port-security-off",
+                f"port security is off on {node.name}'s port: it needs no address pair, and gets none",
+            )
+        elif len(node.port.pairs) >= MAX_PAIRS:
+            yield blocker(
+                "pairs-full",
+                f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs; the limit is {MAX_PAIRS}",
+                f"openstack port show {node.port.id} -c allowed_address_pairs",
+            )
+    hosts = [node.instance.host_id for node in nodes if node.instance.host_id]
+    if len(set(hosts)) < len(hosts):
+        yield warning(
+            "same-hypervisor",
+            "two nodes run on one hypervisor: if it dies, so does the VIP",
+            "put them into a server group with policy anti-affinity when they are next built",
+        )
+
+
+def check_instance(instance: Instance) -> Iterator[Finding]:
+    """Find an instance that does not run."""
+    if instance.status != "ACTIVE":
+        yield blocker(
+            "instance-not-active",
+            f"instance {instance.name} is {instance.status}",
+            f"openstack server start {instance.id}",
+        )
+
+
+def check_facts(name: str, facts: NodeFacts) -> Iterator[Finding]:
+    """Find what speaks against a node from inside."""
+    if not facts.systemd:
+        yield blocker(
+            "no-systemd", f"{name} ({facts.os_name}) does not run systemd", "haos supports systemd hosts only"
+        )
+    if facts.interface is None:
+        yield blocker(
+            "no-interface",
+            f"{name} has no network device with its port's MAC address",
+            "is the port really plugged in?",
+        )
+    if facts.keepalived is None and facts.package_manager is None:
+        yield blocker(
+            "no-package-manager",
+            f"{name} ({facts.os_name}) has neither keepalived nor apt, dnf or zypper to install it",
+            "install keepalived there by hand",
+        )
+    if facts.keepalived is not None and parse_version(facts.keepalived) < MIN_KEEPALIVED:
+        yield blocker(
+            "keepalived-too-old",
+            f"keepalived {facts.keepalived} on {name} is older than {'.'.join(map(str, MIN_KEEPALIVED))}",
+            "upgrade it there",
+        )
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return "2.2.7" as (2, 2, 7); what is no number ends it."""
+    parts = []
+    for part in text.split("."):
+        if not part.isdigit():
+            break
+        parts.append(int(part))
+    return tuple(parts)
+
+
+def raise_blockers(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the warnings; raise UnsatisfiableError with every blocker in one message."""
+    findings = tuple(findings)
+    blockers = [finding for finding in findings if finding.severity is Severity.BLOCKER]
+    if blockers:
+        raise UnsatisfiableError("; ".join(item.reason for item in blockers), hint=blockers[0].remedy)
+    return tuple(finding for finding in findings if finding.severity is Severity.WARNING)

@@ -1,0 +1,103 @@
+"""The record: what haos must know of a pair tomorrow, in the 255 characters of a port's description.
+
+    haos/1 n=web m=garp a=300 d=5 v=1 N=kTxBMQzDTfSffrTPSuiFyg:240:p,4iDi2fTeSUGS4GQO41KqTw:230:pgk
+
+n name · m mode · a advertisement interval in ms · d preempt delay in s · v whether a trial failover was seen to
+work · N the members in order: port id (16 bytes
+in base64url) : priority : what haos added (p address pair, g security group, k package). The VIP, the VRID and the
+network are not repeated: they are the port's own fixed IP, MAC and network. The schema version comes first, so that
+an older haos can refuse what it does not know.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from uuid import UUID
+
+from haos.core.model import RESERVATION_OWNER, Added, Member, Mode, Pair, Port, Timing, vrid_of
+from haos.core.names import NAME, device_id
+from haos.errors import RecordError
+
+SCHEMA = "haos/1"
+MAX_LENGTH = 255  # Neutron's limit for a description
+
+_RECORD = re.compile(
+    rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>[a-z]+) a=(?P<interval>\d{{1,5}}) d=(?P<delay>\d{{1,4}}) "
+    r"v=(?P<verified>[01]) N=(?P<members>[A-Za-z0-9_:,-]+)"
+)
+_MEMBER = re.compile(r"(?P<port>[A-Za-z0-9_-]{22}):(?P<priority>\d{1,3}):(?P<added>p?g?k?)")
+_LETTERS = {"p": Added.PAIR, "g": Added.GROUP, "k": Added.PACKAGE}
+
+
+def encode(pair: Pair) -> str:
+    """Return the record of a pair, at most 255 characters for five nodes."""
+    timing = pair.timing
+    members = ",".join(_encode_member(member) for member in pair.members)
+    interval_ms = round(timing.advertisement_interval_s * 1000)
+    when = f"a={interval_ms} d={timing.preempt_delay_s}"
+    text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d} N={members}"
+    if len(text) > MAX_LENGTH:
+        raise RecordError(f"the record of pair {pair.name} needs {len(text)} characters, {MAX_LENGTH} fit")
+    return text
+
+
+def decode(port: Port) -> Pair:
+    """Return the pair that a reservation port stands for; every field is checked. Raises RecordError."""
+    match = _RECORD.fullmatch(port.description)
+    vrid = vrid_of(port.mac)
+    if not match or vrid is None or len(port.fixed_ips) != 1:
+        raise _unreadable(port, "it is not a record of this version of haos")
+    name, vip = match["name"], port.fixed_ips[0].address
+    if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(name) or vrid[1] != vip.version:
+        raise _unreadable(port, "it does not belong to this port")
+    if match["mode"] not in tuple(Mode):
+        raise _unreadable(port, f"mode {match['mode']!r} is unknown")
+    interval_ms = int(match["interval"])
+    if not 10 <= interval_ms <= 40_950:  # keepalived's and RFC 9568's range for IPv4 and IPv6
+        raise _unreadable(port, f"an advertisement interval of {interval_ms} ms is out of range")
+    return Pair(
+        name=name,
+        network_id=port.network_id,
+        project_id=port.project_id,
+        vip=vip,
+        vrid=vrid[0],
+        members=_decode_members(port, match["members"]),
+        mode=Mode(match["mode"]),
+        timing=Timing(interval_ms / 1000, int(match["delay"])),
+        reservation_id=port.id,
+        verified=match["verified"] == "1",
+    )
+
+
+def _encode_member(member: Member) -> str:
+    port = base64.urlsafe_b64encode(UUID(member.port_id).bytes).decode().rstrip("=")
+    added = "".join(letter for letter, flag in _LETTERS.items() if flag in member.added)
+    return f"{port}:{member.priority}:{added}"
+
+
+def _decode_members(port: Port, text: str) -> tuple[Member, ...]:
+    members = []
+    for part in text.split(","):
+        match = _MEMBER.fullmatch(part)
+        if not match or not 1 <= int(match["priority"]) <= 254:
+            raise _unreadable(port, f"member {part!r} is malformed")
+        added = Added.NOTHING
+        for letter in match["added"]:
+            added |= _LETTERS[letter]
+        try:
+            port_id = str(UUID(bytes=base64.urlsafe_b64decode(match["port"] + "==")))
+        except (ValueError, binascii.Error):
+            raise _unreadable(port, f"member {part!r} is malformed") from None
+        members.append(Member(port_id, int(match["priority"]), added))
+    if len({member.port_id for member in members}) < len(members) or len(members) < 2:
+        raise _unreadable(port, "it does not name two or more different ports")
+    return tuple(members)
+
+
+def _unreadable(port: Port, why: str) -> RecordError:
+    return RecordError(
+        f"the record on reservation port {port.name or port.id} ({port.id}) cannot be trusted: {why}",
+        hint=f"look at it: openstack port show {port.id} -c description -c device_id -c mac_address",
+    )

@@ -1,0 +1,128 @@
+"""Choose the VIP: the lowest address that nobody can have been promised. Intervals throughout, no enumeration."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from haos.core.model import Address, Pool, Port, Subnet
+from haos.errors import UnsatisfiableError
+
+
+@dataclass(frozen=True)
+class Span:
+    """Addresses that are not free, both ends included, and why."""
+
+    first: int
+    last: int
+    reason: str
+
+
+def spans_in_use(subnet: Subnet, ports: Iterable[Port]) -> Iterator[Span]:
+    """Yield what the subnet and the network's ports hold, allocation pools left out."""
+    low, high = int(subnet.cidr.network_address), int(subnet.cidr.broadcast_address)
+    if subnet.cidr.num_addresses > 2:
+        # IPv6 has no broadcast, but its first address is the routers' anycast address (RFC 4291, 2.6.1).
+        yield Span(low, low, "the subnet's network address")
+        if subnet.cidr.version == 4:
+            yield Span(high, high, "the subnet's broadcast address")
+    singles = [(subnet.gateway, "the subnet's gateway")]
+    singles += [(hop, "the next hop of a host route") for hop in subnet.next_hops]
+    singles += [(server, "a DNS server of the subnet") for server in subnet.dns]
+    for address, reason in singles:
+        if address is not None and address in subnet.cidr:
+            yield Span(int(address), int(address), reason)
+    for port in ports:
+        yield from _spans_of_port(subnet, port)
+
+
+def _spans_of_port(subnet: Subnet, port: Port) -> Iterator[Span]:
+    who = f"port {port.name or port.id}"
+    for fixed in port.fixed_ips:
+        if fixed.address.version == subnet.cidr.version and fixed.address in subnet.cidr:
+            yield Span(int(fixed.address), int(fixed.address), f"a fixed IP of {who}")
+    for pair in port.pairs:
+        net = pair.network
+        # A pair as wide as the subnet lets a router or firewall pass anything; it claims no address.
+        if (
+            net.version != subnet.cidr.version
+            or not net.overlaps(subnet.cidr)
+            or net.prefixlen <= subnet.cidr.prefixlen
+        ):
+            continue
+        yield Span(int(net[0]), int(net[-1]), f"allowed address pair {pair.ip_address} of {who}")
+
+
+def spans_of_pools(pools: Iterable[Pool]) -> Iterator[Span]:
+    """Yield the allocation pools, from which Neutron serves everybody."""
+    for pool in pools:
+        yield Span(int(pool.first), int(pool.last), f"allocation pool {pool.first}-{pool.last}")
+
+
+def objection(vip: Address, subnet: Subnet, ports: Iterable[Port]) -> str | None:
+    """Say why this address cannot be the VIP, or None. Lying in a pool is no objection: the reservation guards it."""
+    if vip.version != subnet.cidr.version or vip not in subnet.cidr:
+        return f"{vip} is not in subnet {subnet.name or subnet.id} ({subnet.cidr})"
+    for span in spans_in_use(subnet, ports):
+        if span.first <= int(vip) <= span.last:
+            return f"{vip} is {span.reason}"
+    return None
+
+
+def pool_of(vip: Address, subnet: Subnet) -> Pool | None:
+    """Return the allocation pool that the address lies in."""
+    return next((pool for pool in subnet.pools if int(pool.first) <= int(vip) <= int(pool.last)), None)
+
+
+def candidates(subnet: Subnet, ports: Iterable[Port]) -> Iterator[Address]:
+    """Yield free addresses outside every allocation pool, lowest first."""
+    taken = [*spans_in_use(subnet, ports), *spans_of_pools(subnet.pools)]
+    for first, last in free_spans(subnet, taken):
+        for number in range(first, last + 1):
+            yield _address(number, subnet)
+
+
+def free_spans(subnet: Subnet, taken: Iterable[Span]) -> Iterator[tuple[int, int]]:
+    """Yield what `taken` leaves of the subnet, as (first, last), ascending."""
+    cursor, end = int(subnet.cidr.network_address), int(subnet.cidr.broadcast_address)
+    for span in sorted(taken, key=lambda span: span.first):
+        if span.first > end:
+            break
+        if span.first > cursor:
+            yield cursor, span.first - 1
+        cursor = max(cursor, span.last + 1)
+    if cursor <= end:
+        yield cursor, end
+
+
+def choose(subnet: Subnet, ports: Iterable[Port], *, avoid: Collection[Address] = ()) -> Address:
+    """Return the lowest free address outside the pools; UnsatisfiableError tells in numbers where all have gone."""
+    ports = tuple(ports)
+    for address in candidates(subnet, ports):
+        if address not in avoid:
+            return address
+    raise no_free_address(subnet, ports)
+
+
+def no_free_address(subnet: Subnet, ports: Iterable[Port]) -> UnsatisfiableError:
+    """Build the error that says where all the addresses of a subnet have gone."""
+    pools = list(spans_of_pools(subnet.pools))
+    used = list(spans_in_use(subnet, ports))
+    in_pools = _size(subnet, pools)
+    elsewhere = _size(subnet, [*used, *pools]) - in_pools
+    return UnsatisfiableError(
+        f"no free address outside the allocation pools of subnet {subnet.name or subnet.id} ({subnet.cidr}): "
+        f"{in_pools} of {subnet.cidr.num_addresses} addresses are in pools, {elsewhere} more are in use or reserved",
+        hint="name an address with --vip, or shrink the pool: openstack subnet unset --allocation-pool …",
+    )
+
+
+def _size(subnet: Subnet, taken: Iterable[Span]) -> int:
+    free = sum(last - first + 1 for first, last in free_spans(subnet, taken))
+    return subnet.cidr.num_addresses - free
+
+
+def _address(number: int, subnet: Subnet) -> Address:
+    # ip_address() alone would take a low IPv6 number for IPv4.
+    return type(subnet.cidr.network_address)(number) if subnet.cidr.version == 6 else ip_address(number)

@@ -1,0 +1,123 @@
+"""`haos teardown`: take away exactly what the record says haos added. Safe to repeat; the reservation goes last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from haos.core import names
+from haos.core.model import Added, AddressPair, Member, Node, Pair, SecurityGroup
+from haos.core.node import Removal, Removed
+from haos.errors import HaosError, LeftoverError
+from haos.workflow.apply import group_description, withdraw_from_port
+from haos.workflow.context import Context, PortAmendment
+from haos.workflow.parallel import attempt_each
+from haos.workflow.resolve import find_pair, pair_nodes
+
+
+@dataclass(frozen=True)
+class TornDown:
+    """What teardown did, one line each."""
+
+    pair: Pair
+    done: tuple[str, ...]
+    left: tuple[str, ...] = ()
+
+
+def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
+    """Say what a teardown would take away, from the record alone; changes nothing."""
+    pair, port = find_pair(ctx.cloud, name)
+    nodes, _ = pair_nodes(ctx.cloud, pair)
+    group = find_group(pair, ctx)
+    lines = [f"files of pair {pair.name} on {node.name}" for node in nodes.values()]
+    if purge:
+        lines += [
+            f"package keepalived on {nodes[member.port_id].name}"
+            for member in pair.members
+            if Added.PACKAGE in member.added and member.port_id in nodes
+        ]
+    for member in pair.members:
+        if member.port_id in nodes and Added.PAIR in member.added:
+            lines.append(f"allowed address pair {pair.vip} on {nodes[member.port_id].name}'s port")
+    if group:
+        lines.append(f"security group {group.name} ({group.id})")
+    return TornDown(pair, (*lines, f"reservation port {port.name} ({port.id})"))
+
+
+def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
+    """Undo a pair: nodes, ports, group, reservation, in this order.
+
+    Raises LeftoverError (exit 6) if anything could not be taken away; the reservation then stays, so that the same
+    command finds the rest.
+    """
+    with ctx.progress.step("look at the cloud"):
+        pair, _ = find_pair(ctx.cloud, name)
+        nodes, _ = pair_nodes(ctx.cloud, pair)
+        group = find_group(pair, ctx)
+    done: list[str] = []
+    left: list[str] = []
+    with ctx.progress.step("clean the nodes"):
+        removed, errors = attempt_each(nodes.values(), lambda node: _clean(node, pair, purge, ctx))
+    for node, result in removed.items():
+        done += [f"{node.name}: {line}" for line in result.done]
+        left += [f"{node.name}: {line}" for line in result.left]
+    left += [f"{node.name}: {error}" for node, error in errors.items()]
+    _raise_if_left(pair, left)
+    with ctx.progress.step("clean the ports"):
+        done += _clean_cloud(pair, nodes, group, ctx)
+    return TornDown(pair, tuple(done))
+
+
+def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
+    """Return the pair's own security group: the name is not enough, it must be marked with the reservation."""
+    if not any(Added.GROUP in member.added for member in pair.members):
+        return None
+    marked = group_description(pair.reservation_id)
+    groups = ctx.cloud.groups_named(names.group_name(pair.name))
+    return next((group for group in groups if group.description == marked), None)
+
+
+def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
+    member = next(member for member in pair.members if member.port_id == node.port.id)
+    purge_package = purge and Added.PACKAGE in member.added
+    return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge_package))
+
+
+def _clean_cloud(pair: Pair, nodes: dict[str, Node], group: SecurityGroup | None, ctx: Context) -> list[str]:
+    done: list[str] = []
+    members = [member for member in pair.members if member.port_id in nodes]
+    amendments = {member: _amendment(member, nodes[member.port_id], pair, group) for member in members}
+    _, errors = attempt_each(
+        members, lambda member: withdraw_from_port(ctx.cloud, nodes[member.port_id].port, amendments[member])
+    )
+    _raise_if_left(pair, [f"port of {nodes[member.port_id].name}: {error}" for member, error in errors.items()])
+    done += [
+        f"{nodes[member.port_id].name}: cleaned port {member.port_id}" for member in members if amendments[member]
+    ]
+    if group is not None:
+        _or_left(pair, f"security group {group.id}", lambda: ctx.cloud.delete_group(group.id))
+        done.append(f"deleted security group {group.name}")
+    _or_left(pair, f"reservation port {pair.reservation_id}", lambda: ctx.cloud.delete_port(pair.reservation_id))
+    done.append(f"released {pair.vip} (reservation port {pair.reservation_id})")
+    return done
+
+
+def _amendment(member: Member, node: Node, pair: Pair, group: SecurityGroup | None) -> PortAmendment:
+    pairs = (AddressPair(str(pair.vip), node.port.mac),) if Added.PAIR in member.added else ()
+    groups = (group.id,) if group is not None and Added.GROUP in member.added else ()
+    return PortAmendment(remove_pairs=pairs, remove_groups=groups)
+
+
+def _or_left(pair: Pair, what: str, work: Callable[[], None]) -> None:
+    try:
+        work()
+    except HaosError as error:
+        _raise_if_left(pair, [f"{what}: {error}"])
+
+
+def _raise_if_left(pair: Pair, left: list[str]) -> None:
+    if left:
+        raise LeftoverError(
+            f"pair {pair.name} is not wholly torn down. Left: {'; '.join(left)}",
+            hint=f"mend that and run it again: haos teardown {pair.name}",
+        )

@@ -1,0 +1,177 @@
+"""One fault on the Active node, seen from the observer: inject, take-over, restore, failback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from haos.core import vrrp
+from haos.core.model import Node, Pair, Role
+from haos.core.node import Sight
+from haos.core.outage import Outage, Verdict, judge, worst_outage
+from haos.core.probe import History
+from haos.errors import RemoteError
+from haos.workflow.context import Context, Probe
+from haos.workflow.faults import Fault
+from haos.workflow.parallel import for_each
+
+PROBE_INTERVAL_S = 0.01
+SETTLED_ECHOES = 20
+"""So many answers in a row, all from the expected node, end a transition."""
+SETTLE_TIMEOUT_S = 10.0
+POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One move of the VIP: what was predicted, what was seen."""
+
+    label: str  # the fault's name, or "failback"
+    origin: str  # node names
+    target: str
+    bound_s: float
+    outage: Outage | None
+    verdict: Verdict
+    reason: str
+    history: History | None = None
+    start_s: float = 0.0  # of the leg, on the observer's clock
+
+
+def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[Node | None, dict[str, Sight]]:
+    """Wait until exactly one node is Active and holds the VIP: the preferred one, if its preempt delay lets it.
+
+    Returns (the Active node or None at the deadline, every node's own view by name).
+    """
+    timing = pair.timing
+    deadline_s = ctx.clock.now_s() + timing.preempt_delay_s + 6 * timing.advertisement_interval_s + SETTLE_TIMEOUT_S
+    while True:
+        sights = sights_of(pair, nodes, ctx)
+        active = one_active(nodes, sights)
+        late = ctx.clock.now_s() >= deadline_s
+        if active is not None and (active is nodes[0] or late or not sights[nodes[0].name].daemon_active):
+            return active, sights
+        if late:
+            return None, sights
+        ctx.clock.sleep(POLL_S)
+
+
+def sights_of(pair: Pair, nodes: Sequence[Node], ctx: Context) -> dict[str, Sight]:
+    """Ask every node for its own view, side by side."""
+
+    def look(node: Node) -> Sight:
+        agent = ctx.fleet.node(node.instance)
+        return agent.sight(pair.name, pair.vip)
+
+    return {node.name: sight for node, sight in for_each(nodes, look).items()}
+
+
+def one_active(nodes: Sequence[Node], sights: dict[str, Sight]) -> Node | None:
+    """Return the only node that is Active and the only one that holds the VIP, if they are one."""
+    active = [node for node in nodes if sights[node.name].role is Role.ACTIVE]
+    holding = [node for node in nodes if sights[node.name].holds_vip]
+    return active[0] if len(active) == 1 and active == holding else None
+
+
+def run_trial(
+    fault: Fault, pair: Pair, nodes: Sequence[Node], active: Node, probe: Probe | None, ctx: Context
+) -> tuple[Leg, Leg]:
+    """Inject the fault on the Active node, wait for the take-over, restore, wait for the failback.
+
+    The node is restored whatever happens, Ctrl-C included.
+    """
+    agent = ctx.fleet.node(active.instance)
+    others = [node for node in nodes if node is not active]
+    backups = [member.priority for member in pair.members if member.port_id != active.port.id]
+    restored = False
+    try:
+        with ctx.progress.step(f"{fault.name} on {active.name}"):
+            bound_s = fault.bound_s(pair.timing, backups)
+            over = _leg(
+                fault.name, lambda: fault.inject(agent, pair), active, others, bound_s, pair, nodes, probe, ctx
+            )
+        with ctx.progress.step(f"failback to {active.name}"):
+
+            def restore() -> None:
+                nonlocal restored
+                fault.restore(agent, pair)
+                restored = True
+
+            # The node that comes back has the VIP only once it speaks for it: no gap but the switch of ARP entries.
+            back = _leg("failback", restore, active, [active], 2 * PROBE_INTERVAL_S, pair, nodes, probe, ctx)
+    finally:
+        if not restored:
+            fault.restore(agent, pair)
+    return over, back
+
+
+def _leg(
+    label: str,
+    act: Callable[[], None],
+    origin: Node,
+    targets: Sequence[Node],
+    bound_s: float,
+    pair: Pair,
+    nodes: Sequence[Node],
+    probe: Probe | None,
+    ctx: Context,
+) -> Leg:
+    timeout_s = SETTLE_TIMEOUT_S + pair.timing.preempt_delay_s + bound_s
+    if probe is not None:
+        probe.mark(label)
+    act()
+    target = _await_target(targets, pair, nodes, timeout_s, ctx)
+    names = (origin.name, target.name if target else "nobody")
+    if probe is None:
+        reason = "no observer: nobody saw from outside how long the VIP was gone"
+        verdict = Verdict.UNKNOWN if target else Verdict.FAIL
+        return Leg(
+            label, *names, bound_s, None, verdict, reason if target else f"nobody took over in {timeout_s:.0f} s"
+        )
+    macs = {target.port.mac} if target else set()
+    settled = target is not None and probe.wait(lambda history: has_settled(history, label, macs), timeout_s)
+    return _judge_leg(label, names, bound_s, probe.history(), settled, target)
+
+
+def _judge_leg(
+    label: str, names: tuple[str, str], bound_s: float, history: History, settled: bool, target: Node | None
+) -> Leg:
+    start_s = history.mark(label).at_s if any(mark.label == label for mark in history.marks) else history.now_s
+    outage = worst_outage(history, start_s - 2 * PROBE_INTERVAL_S, history.now_s)
+    verdict, reason = judge(outage, bound_s + vrrp.MARGIN_S, history)
+    if verdict is not Verdict.UNKNOWN and target is None:
+        verdict, reason = Verdict.FAIL, "no other node turned Active"
+    elif verdict is not Verdict.UNKNOWN and not settled:
+        verdict, reason = Verdict.FAIL, f"the observer is not answered by {names[1]} alone"
+    return Leg(label, *names, bound_s, outage, verdict, reason, history, start_s)
+
+
+def _await_target(
+    targets: Sequence[Node], pair: Pair, nodes: Sequence[Node], timeout_s: float, ctx: Context
+) -> Node | None:
+    deadline_s = ctx.clock.now_s() + timeout_s
+    while ctx.clock.now_s() < deadline_s:
+        try:
+            active = one_active(nodes, sights_of(pair, nodes, ctx))
+        except RemoteError:
+            active = None
+        if active in targets:
+            return active
+        ctx.clock.sleep(POLL_S)
+    return None
+
+
+def has_settled(history: History, label: str, macs: set[str]) -> bool:
+    """Say whether, since the mark, the VIP is answered steadily and by the expected node alone.
+
+    Both to a client with an old neighbour entry (echoes) and to one with none (asks).
+    """
+    since_s = next((mark.at_s for mark in reversed(history.marks) if mark.label == label), None)
+    if since_s is None:
+        return False
+    echoes = [echo for echo in history.echoes[-SETTLED_ECHOES - 10 :] if echo.sent_s > since_s]
+    answered = [echo for echo in echoes if echo.answered_s is not None]
+    recent = answered[-SETTLED_ECHOES:]
+    if len(recent) < SETTLED_ECHOES or any(echo.responder not in (None, *macs) for echo in recent):
+        return False
+    fresh = [ask for ask in history.asks[-5:] if ask.sent_s >= recent[0].sent_s and ask.answers]
+    return not history.asks or (bool(fresh) and set(fresh[-1].answers) <= macs)

@@ -1,0 +1,121 @@
+"""The record: five nodes fit, what is written is read, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haos.core import names, record
+from haos.core.model import Added, FixedIp, Member, Mode, Pair, Port, Timing, virtual_mac
+from haos.errors import RecordError
+
+members = st.lists(
+    st.builds(
+        Member,
+        st.uuids().map(str),
+        st.integers(1, 254),
+        st.sets(st.sampled_from([Added.PAIR, Added.GROUP, Added.PACKAGE])).map(
+            lambda flags: Added(sum(flag.value for flag in flags))
+        ),
+    ),
+    min_size=2,
+    max_size=5,
+    unique_by=lambda member: member.port_id,
+).map(tuple)
+pairs = st.builds(
+    Pair,
+    name=st.from_regex(names.NAME, fullmatch=True),
+    network_id=st.just("net"),
+    project_id=st.just("project"),
+    vip=st.sampled_from([ip_address("10.200.51.2"), ip_address("fd00::2")]),
+    vrid=st.integers(1, 255),
+    members=members,
+    mode=st.sampled_from(Mode),
+    timing=st.builds(Timing, st.sampled_from([0.05, 0.1, 0.3, 1.0, 40.95]), st.integers(0, 1000)),
+    reservation_id=st.just("port-1"),
+    verified=st.booleans(),
+)
+
+
+def port_of(pair: Pair, description: str) -> Port:
+    return Port(
+        id=pair.reservation_id,
+        network_id=pair.network_id,
+        project_id=pair.project_id,
+        mac=virtual_mac(pair.vrid, pair.vip.version),
+        fixed_ips=(FixedIp(pair.vip, "s"),),
+        device_id=names.device_id(pair.name),
+        device_owner="haos:vip",
+        description=description,
+    )
+
+
+@given(pairs)
+def test_what_is_written_is_read(pair: Pair) -> None:
+    text = record.encode(pair)
+    assert len(text) <= 255
+    assert record.decode(port_of(pair, text)) == pair
+
+
+PAIR = Pair(
+    "web",
+    "net",
+    "project",
+    ip_address("10.200.51.2"),
+    1,
+    (
+        Member("913c4131-0cc3-4df4-9f7e-b4cf4ae885ca", 240, Added.PAIR),
+        Member("e220e2d9-f4de-4941-92e0-640ee352aa4f", 230, Added.PAIR | Added.GROUP | Added.PACKAGE),
+    ),
+    reservation_id="port-1",
+)
+
+
+def test_the_form_is_fixed() -> None:
+    assert record.encode(PAIR) == (
+        "haos/1 n=web m=garp a=300 d=5 v=0 N=kTxBMQzDTfSffrTPSuiFyg:240:p,4iDi2fTeSUGS4GQO41KqTw:230:pgk"
+    )
+
+
+def test_five_nodes_with_everything_and_the_longest_name_fit() -> None:
+    everything = Added.PAIR | Added.GROUP | Added.PACKAGE
+    nodes = tuple(Member(f"913c4131-0cc3-4df4-9f7e-b4cf4ae885c{n}", 100 + n, everything) for n in range(5))
+    assert len(record.encode(replace(PAIR, name="n" * 41, members=nodes, timing=Timing(40.95, 1000)))) <= 255
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "",
+        "garbage",
+        record.encode(PAIR) + " ",
+        record.encode(PAIR).replace("haos/1", "haos/2"),
+        record.encode(PAIR).replace("m=garp", "m=magic"),
+        record.encode(PAIR).replace("a=300", "a=1"),
+        record.encode(PAIR).replace(":240:", ":255:"),
+        record.encode(PAIR).replace("n=web", "n=other"),
+        record.encode(PAIR).replace("n=web", "n=$(id)"),
+        record.encode(PAIR).split(",")[0],
+        record.encode(PAIR).split(",")[0] + "," + record.encode(PAIR).split("N=")[1].split(",")[0],
+    ],
+)
+def test_anything_else_is_not_trusted(description: str) -> None:
+    with pytest.raises(RecordError, match="cannot be trusted") as error:
+        record.decode(port_of(PAIR, description))
+    assert "openstack port show port-1" in (error.value.hint or "")
+
+
+def test_a_record_on_a_port_of_another_kind_is_not_trusted() -> None:
+    good = port_of(PAIR, record.encode(PAIR))
+    for wrong in (
+        replace(good, device_owner="compute:nova"),
+        replace(good, mac="fa:16:3e:00:00:01"),
+        replace(good, mac=virtual_mac(1, 6)),
+        replace(good, fixed_ips=()),
+    ):
+        with pytest.raises(RecordError):
+            record.decode(wrong)

@@ -1,0 +1,516 @@
+"""An in-memory world for the workflows: Neutron's and Nova's rules as far as they matter, nodes, a VIP that moves.
+
+Effects are counted, so that a test can fail, or kill haos, at each of them in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_network
+from uuid import UUID
+
+from haos.core.changes import PortAmendment, Reservation
+from haos.core.model import (
+    RESERVATION_OWNER,
+    Address,
+    AddressPair,
+    CloudNetwork,
+    FixedIp,
+    Instance,
+    Pool,
+    Port,
+    Quota,
+    Role,
+    SecurityGroup,
+    SecurityRule,
+    Subnet,
+)
+from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
+from haos.core.probe import Ask, Echo, History, Mark
+from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError
+from haos.workflow.context import Context
+
+PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
+NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
+SUBNET = "9a027a94-e688-45cb-a653-e223ccc9f72f"
+GROUP = "aaaaaaaa-0000-4000-8000-000000000001"
+TAKEOVER_S = 0.02
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of haos runs after it."""
+
+
+@dataclass
+class FakeClock:
+    now: float = 1000.0
+
+    def now_s(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Effects:
+    """Counts outside effects; `strike` is called with (index, name, "before" | "after")."""
+
+    names: list[str] = field(default_factory=list)
+    strike: Callable[[int, str, str], None] = lambda index, name, when: None
+
+    @contextmanager
+    def effect(self, name: str) -> Iterator[None]:
+        index = len(self.names)
+        self.names.append(name)
+        self.strike(index, name, "before")
+        yield
+        self.strike(index, name, "after")
+
+
+@dataclass
+class World:
+    """Cloud, nodes, time."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    effects: Effects = field(default_factory=Effects)
+    networks: dict[str, CloudNetwork] = field(default_factory=dict)
+    subnets: dict[str, Subnet] = field(default_factory=dict)
+    ports: dict[str, Port] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    groups: dict[str, SecurityGroup] = field(default_factory=dict)
+    nodes: dict[str, FakeNode] = field(default_factory=dict)  # by instance id
+    holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
+    unreachable: set[str] = field(default_factory=set)
+    takeover_s: float = TAKEOVER_S
+    made: int = 0
+
+    def new_id(self) -> str:
+        self.made += 1
+        return str(UUID(int=self.made, version=4))
+
+    def snapshot(self) -> object:
+        """All state that a user could compare, without revisions."""
+        return (
+            {key: replace(port, revision=None) for key, port in self.ports.items()},
+            dict(self.groups),
+            {key: node.snapshot() for key, node in self.nodes.items()},
+        )
+
+    def holder(self) -> str | None:
+        now = self.clock.now
+        return next((mac for at, mac in reversed(self.holders) if at <= now), None)
+
+    def elect(self) -> None:
+        """Let VRRP choose anew after something changed on a node."""
+        candidates = [node for node in self.nodes.values() if node.speaks()]
+        best = max(candidates, key=lambda node: node.priority, default=None)
+        now, current = self.clock.now, self.holder()
+        self.holders = [event for event in self.holders if event[0] <= now]
+        target = best.mac if best else None
+        alive = {node.mac for node in candidates}
+        if target == current:
+            return
+        if current in alive and best is not None:
+            self.holders.append((now + best.preempt_delay_s, target))
+        else:
+            self.holders += [(now, None), (now + self.takeover_s, target)]
+
+
+@dataclass
+class FakeNode:
+    """A node as NodeAgent; its keepalived follows World.elect."""
+
+    world: World
+    instance: Instance
+    mac: str
+    address: Address
+    package: str | None = None
+    daemon: bool = False
+    enabled: bool = False
+    files: dict[str, NodeConfig] = field(default_factory=dict)
+    running: set[str] = field(default_factory=set)
+    withdrawn: set[str] = field(default_factory=set)
+    package_by_haos: bool = False
+    preempt_delay_s: float = 5.0
+
+    @property
+    def priority(self) -> int:
+        text = "".join(file.text for config in self.files.values() for file in config.files)
+        return next((int(line.split()[1]) for line in text.splitlines() if line.strip().startswith("priority ")), 0)
+
+    def snapshot(self) -> object:
+        return (self.package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), self.package_by_haos)
+
+    def speaks(self) -> bool:
+        return self.daemon and bool(self.running - self.withdrawn)
+
+    def _reach(self) -> None:
+        if self.instance.id in self.world.unreachable:
+            raise RemoteError(f"{self.instance.name} does not answer on port 22", hint="is it up?")
+
+    def facts(self, mac: str) -> NodeFacts:
+        self._reach()
+        assert mac == self.mac
+        texts = {file.path: file.text for config in self.files.values() for file in config.files}
+        return NodeFacts(
+            hostname=self.instance.name,
+            os_name="Debian GNU/Linux 12 (bookworm)",
+            package_manager="apt",
+            systemd=True,
+            interface="ens3",
+            addresses=(self.address,),
+            keepalived=self.package,
+            daemon_active=self.daemon,
+            daemon_enabled=self.enabled,
+            main_config=texts.get("/etc/keepalived/keepalived.conf"),
+            pair_files={
+                name: next(file.text for file in config.files if file.path.endswith(f"/{name}.conf"))
+                for name, config in self.files.items()
+            },
+            withdrawn=frozenset(self.withdrawn),
+            drop_in=next((text for path, text in texts.items() if "keepalived.service.d" in path), None),
+            release_script=next((text for path, text in texts.items() if path.endswith("release-vips")), None),
+            package_by_haos=self.package_by_haos,
+        )
+
+    def install_keepalived(self) -> str:
+        self._reach()
+        with self.world.effects.effect(f"install {self.instance.name}"):
+            self.package, self.package_by_haos = "2.2.7", True
+        return "2.2.7"
+
+    def configure(self, config: NodeConfig) -> bool:
+        self._reach()
+        with self.world.effects.effect(f"configure {self.instance.name}"):
+            changed = self.files.get(config.pair) != config
+            self.files[config.pair] = config
+        return changed
+
+    def activate(self) -> None:
+        self._reach()
+        with self.world.effects.effect(f"activate {self.instance.name}"):
+            self.daemon = self.enabled = True
+            self.running = set(self.files)
+            self.world.elect()
+
+    def withdraw(self, pair: str) -> None:
+        with self.world.effects.effect(f"withdraw {self.instance.name}"):
+            self.withdrawn.add(pair)
+            self.world.elect()
+
+    def reinstate(self, pair: str) -> None:
+        with self.world.effects.effect(f"reinstate {self.instance.name}"):
+            self.withdrawn.discard(pair)
+            self.world.elect()
+
+    def stop_daemon(self) -> None:
+        with self.world.effects.effect(f"stop {self.instance.name}"):
+            self.daemon = False
+            self.world.elect()
+
+    def start_daemon(self) -> None:
+        with self.world.effects.effect(f"start {self.instance.name}"):
+            self.daemon = True
+            self.world.elect()
+
+    def sight(self, pair: str, vip: Address) -> Sight:
+        self._reach()
+        if not self.speaks():
+            return Sight(Role.STOPPED, False, self.daemon)
+        holds = self.world.holder() == self.mac
+        return Sight(Role.ACTIVE if holds else Role.BACKUP, holds, True)
+
+    def remove(self, removal: Removal) -> Removed:
+        self._reach()
+        with self.world.effects.effect(f"remove {self.instance.name}"):
+            self.files.pop(removal.pair, None)
+            self.running.discard(removal.pair)
+            self.withdrawn.discard(removal.pair)
+            if not self.files:
+                self.daemon = self.enabled = False
+                if removal.purge_package and self.package_by_haos:
+                    self.package = None
+                self.package_by_haos = False
+            self.world.elect()
+        return Removed((f"removed {removal.pair}",))
+
+
+@dataclass
+class FakeCloud:
+    """Neutron and Nova as one member of the owning project sees them."""
+
+    world: World
+    requests: int = 0
+
+    def project_id(self) -> str:
+        return PROJECT
+
+    def network(self, name_or_id: str) -> CloudNetwork:
+        for network in self.world.networks.values():
+            if name_or_id in (network.name, network.id):
+                return network
+        raise NotFoundError(f"no network {name_or_id!r}")
+
+    def network_by_id(self, network_id: str) -> CloudNetwork:
+        return self.network(network_id)
+
+    def subnets(self, network_id: str) -> tuple[Subnet, ...]:
+        return tuple(subnet for subnet in self.world.subnets.values() if subnet.network_id == network_id)
+
+    def ports(self, network_id: str) -> tuple[Port, ...]:
+        return tuple(port for port in self.world.ports.values() if port.network_id == network_id)
+
+    def port(self, port_id: str) -> Port:
+        if port_id not in self.world.ports:
+            raise NotFoundError(f"no port {port_id}")
+        return self.world.ports[port_id]
+
+    def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
+        everyone = self.world.instances.values()
+        return {ref: tuple(one for one in everyone if ref in (one.name, one.id)) for ref in names_or_ids}
+
+    def instances_tagged(self, tag: str) -> tuple[Instance, ...]:
+        return tuple(one for one in self.world.instances.values() if tag in one.tags)
+
+    def instances_by_id(self, ids: Sequence[str]) -> dict[str, Instance]:
+        return {one: self.world.instances[one] for one in ids if one in self.world.instances}
+
+    def console_log(self, instance_id: str) -> str:
+        return ""
+
+    def extensions(self) -> frozenset[str]:
+        return frozenset({"allowed-address-pairs", "port-security", "standard-attr-revisions", "revision-if-match"})
+
+    def quota(self) -> Quota:
+        return Quota(ports=100, groups=10, rules=100)
+
+    def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
+        return tuple(self.world.groups[one] for one in ids if one in self.world.groups)
+
+    def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
+        return tuple(group for group in self.world.groups.values() if group.name == name)
+
+    def reservations(self) -> tuple[Port, ...]:
+        return tuple(port for port in self.world.ports.values() if port.device_owner == RESERVATION_OWNER)
+
+    def reserve(self, reservation: Reservation) -> Port:
+        for port in self.world.ports.values():
+            if any(fixed.address == reservation.address for fixed in port.fixed_ips):
+                raise AddressTakenError(f"{reservation.address} is taken")
+            if port.mac == reservation.mac:
+                raise MacTakenError(f"{reservation.mac} is taken")
+        port = Port(
+            id=self.world.new_id(),
+            network_id=reservation.network_id,
+            project_id=PROJECT,
+            mac=reservation.mac,
+            fixed_ips=(FixedIp(reservation.address, reservation.subnet_id),),
+            name=reservation.name,
+            device_id=reservation.device_id,
+            device_owner=RESERVATION_OWNER,
+            description=reservation.description,
+            revision=1,
+        )
+        with self.world.effects.effect("reserve"):
+            self.world.ports[port.id] = port
+        return port
+
+    def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
+        with self.world.effects.effect("describe"):
+            self.world.ports[port_id] = replace(self.port(port_id), description=description)
+        return self.world.ports[port_id]
+
+    def delete_port(self, port_id: str) -> None:
+        with self.world.effects.effect("delete port"):
+            self.world.ports.pop(port_id, None)
+
+    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        group = SecurityGroup(self.world.new_id(), name, PROJECT, description, ())
+        with self.world.effects.effect("make group"):
+            self.world.groups[group.id] = group
+        try:
+            with self.world.effects.effect("make rules"):
+                self.world.groups[group.id] = replace(group, rules=tuple(rules))
+        except CloudError:
+            self.world.groups.pop(group.id)
+            raise
+        return self.world.groups[group.id]
+
+    def delete_group(self, group_id: str) -> None:
+        if any(group_id in port.group_ids for port in self.world.ports.values()):
+            raise CloudError(f"security group {group_id} in use")
+        with self.world.effects.effect("delete group"):
+            self.world.groups.pop(group_id, None)
+
+    def amend_port(self, port: Port, amendment: PortAmendment) -> Port:
+        now = self.port(port.id)
+        pairs = [pair for pair in now.pairs if pair not in amendment.remove_pairs]
+        pairs += [pair for pair in amendment.add_pairs if pair not in pairs]
+        groups = [group for group in now.group_ids if group not in amendment.remove_groups]
+        groups += [group for group in amendment.add_groups if group not in groups]
+        wanted = replace(now, pairs=tuple(pairs), group_ids=tuple(groups), revision=(now.revision or 0) + 1)
+        if (wanted.pairs, wanted.group_ids) == (now.pairs, now.group_ids):
+            return now
+        with self.world.effects.effect(f"amend {port.id[:8]}"):
+            self.world.ports[port.id] = wanted
+        return wanted
+
+
+@dataclass
+class FakeProbe:
+    """Echoes every 10 ms of fake time, answered by whoever holds the VIP at that time."""
+
+    world: World
+    interval_s: float
+    lost: str | None = None
+    _echoes: list[Echo] = field(default_factory=list)
+    _asks: list[Ask] = field(default_factory=list)
+    _marks: list[Mark] = field(default_factory=list)
+    _next_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._next_s = self.world.clock.now
+
+    def _catch_up(self) -> None:
+        while self._next_s <= self.world.clock.now and not self.lost:
+            at = self._next_s
+            mac = next((who for when, who in reversed(self.world.holders) if when <= at), None)
+            admitted = any(
+                mac == port.mac and any(pair.covers(ip_address("10.200.51.2")) for pair in port.pairs)
+                for port in self.world.ports.values()
+            )
+            answered = mac is not None and admitted
+            self._echoes.append(Echo(at, at + 0.001 if answered else None, mac if answered else None))
+            if len(self._echoes) % 10 == 1:
+                self._asks.append(Ask(at, (mac,) if answered and mac else ()))
+            self._next_s = at + self.interval_s
+
+    def mark(self, label: str) -> None:
+        self._catch_up()
+        self._marks.append(Mark(label, self.world.clock.now, 0.001))
+
+    def history(self) -> History:
+        self._catch_up()
+        return History(
+            self.interval_s,
+            tuple(self._echoes),
+            tuple(self._asks),
+            tuple(self._marks),
+            self._next_s,
+            self.lost,
+        )
+
+    def wait(self, condition: Callable[[History], bool], timeout_s: float) -> bool:
+        deadline_s = self.world.clock.now + timeout_s
+        while self.world.clock.now < deadline_s and not self.lost:
+            self.world.clock.sleep(0.25)
+            if condition(self.history()):
+                return True
+        return False
+
+    def stop(self) -> History:
+        return self.history()
+
+
+@dataclass
+class FakeObserver:
+    world: World
+    probes: list[FakeProbe] = field(default_factory=list)
+    lost: str | None = None
+
+    def neighbour(self, vip: Address) -> str | None:
+        return self.world.holder()
+
+    def start_probe(self, vip: Address, *, interval_s: float) -> FakeProbe:
+        probe = FakeProbe(self.world, interval_s, self.lost)
+        self.probes.append(probe)
+        return probe
+
+
+@dataclass
+class FakeFleet:
+    world: World
+    watcher: FakeObserver
+
+    def node(self, instance: Instance) -> FakeNode:
+        return self.world.nodes[instance.id]
+
+    def observer(self, instance: Instance) -> FakeObserver:
+        return self.watcher
+
+    def close(self) -> None:
+        return
+
+
+class Quiet:
+    """Progress that remembers its steps."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self.titles.append(title)
+        yield
+
+    def note(self, text: str) -> None:
+        self.titles.append(text)
+
+
+def howto_world(*, keepalived: str | None = None, existing: bool = True) -> World:
+    """The howto's cloud: ha_first, ha_second, observer; with `existing`, things on the ports that haos must keep."""
+    world = World()
+    world.networks[NETWORK] = CloudNetwork(NETWORK, "ha_lab", PROJECT)
+    world.subnets[SUBNET] = Subnet(
+        SUBNET,
+        "ha_lab",
+        NETWORK,
+        ip_network("10.200.51.0/24"),
+        gateway=ip_address("10.200.51.1"),
+        pools=(Pool(ip_address("10.200.51.32"), ip_address("10.200.51.254")),),
+        dns=(ip_address("8.8.4.4"), ip_address("8.8.8.8")),
+    )
+    ssh_icmp = tuple(
+        SecurityRule("ingress", 4, protocol, port_min=port, port_max=port)
+        for protocol, port in (("icmp", None), ("tcp", 22))
+    )
+    world.groups[GROUP] = SecurityGroup(GROUP, "ssh-icmp", PROJECT, rules=(*ssh_icmp, SecurityRule("egress", 4)))
+    add_instance(world, "ha_first", 32, "fa:16:3e:8d:dc:bb")
+    add_instance(world, "ha_second", 33, "fa:16:3e:f3:a9:a3")
+    add_instance(world, "observer", 34, "fa:16:3e:08:e6:15")
+    for node in world.nodes.values():
+        node.package = keepalived
+    if existing:
+        first = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
+        other = AddressPair("192.0.2.0/24", "fa:16:3e:8d:dc:bb")
+        world.ports[first.id] = replace(first, pairs=(other,))
+    return world
+
+
+def add_instance(world: World, name: str, last: int, mac: str) -> Instance:
+    """Plug one more instance into ha_lab."""
+    address = ip_address(f"10.200.51.{last}")
+    instance = Instance(world.new_id(), name, "ACTIVE", PROJECT, host_id=f"host-{name}", fixed=(address,))
+    port_id = world.new_id()
+    world.instances[instance.id] = instance
+    world.ports[port_id] = Port(
+        port_id,
+        NETWORK,
+        PROJECT,
+        mac,
+        (FixedIp(address, SUBNET),),
+        device_id=instance.id,
+        device_owner="compute:nova",
+        group_ids=(GROUP,),
+        revision=1,
+    )
+    world.nodes[instance.id] = FakeNode(world, instance, mac, address)
+    return instance
+
+
+def context_of(world: World, *, lost: str | None = None) -> Context:
+    """Make a context whose every part is this world."""
+    return Context(FakeCloud(world), FakeFleet(world, FakeObserver(world, lost=lost)), world.clock, Quiet())
