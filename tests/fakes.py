@@ -329,13 +329,13 @@ class FakeCloud:
 
     def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
         group = SecurityGroup(self.world.new_id(), name, PROJECT, description, ())
-        with self.world.effects.effect("make group"):
-            self.world.groups[group.id] = group
         try:
+            with self.world.effects.effect("make group"):
+                self.world.groups[group.id] = group
             with self.world.effects.effect("make rules"):
                 self.world.groups[group.id] = replace(group, rules=tuple(rules))
         except CloudError:
-            self.world.groups.pop(group.id)
+            self.world.groups.pop(group.id, None)
             raise
         return self.world.groups[group.id]
 
@@ -364,6 +364,7 @@ class FakeProbe:
     """Echoes every 10 ms of fake time, answered by whoever holds the VIP at that time."""
 
     world: World
+    vip: Address
     interval_s: float
     lost: str | None = None
     _echoes: list[Echo] = field(default_factory=list)
@@ -379,7 +380,7 @@ class FakeProbe:
             at = self._next_s
             mac = next((who for when, who in reversed(self.world.holders) if when <= at), None)
             admitted = any(
-                mac == port.mac and any(pair.covers(ip_address("10.200.51.2")) for pair in port.pairs)
+                mac == port.mac and any(pair.covers(self.vip) for pair in port.pairs)
                 for port in self.world.ports.values()
             )
             answered = mac is not None and admitted
@@ -425,7 +426,7 @@ class FakeObserver:
         return self.world.holder()
 
     def start_probe(self, vip: Address, *, interval_s: float) -> FakeProbe:
-        probe = FakeProbe(self.world, interval_s, self.lost)
+        probe = FakeProbe(self.world, vip, interval_s, self.lost)
         self.probes.append(probe)
         return probe
 

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from haos.errors import HaosError
+
+if TYPE_CHECKING:
+    from haos.lab.control import LabStatus
+
 FABRICS = ("ovs",)
+
+
+@contextmanager
+def _lab_errors() -> Iterator[None]:
+    # The lab stands alone and has its own error; on the command line both look the same.
+    from haos.lab.requirements import LabError
+
+    try:
+        yield
+    except LabError as error:
+        raise HaosError(str(error), hint=error.hint) from error
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _show(status: LabStatus) -> None:
+    click.echo(f"{status.name}: API at {status.url}, fabric {status.fabric}")
+    for instance in status.instances:
+        addresses = ", ".join(str(address) for address in (*instance.addresses, *instance.floating))
+        click.echo(f"  {instance.name:<12} {instance.power:<8} {addresses}")
 
 
 def _name_option(function: click.decorators.FC) -> click.decorators.FC:
@@ -86,7 +116,7 @@ def ssh(name: str, node: str, argv: tuple[str, ...]) -> int:
     words = list(argv[1:] if argv[:1] == ("--",) else argv)
     with _lab_errors():
         command_line = control.ssh_argv(name, node, words)
-    os.execvp(command_line[0], command_line)
+    os.execvp(command_line[0], command_line)  # noqa: S606 - ssh takes this process's place, terminal and exit code
 
 
 @command.command()

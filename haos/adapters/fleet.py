@@ -1,0 +1,43 @@
+"""Connections to instances, each made once, at the first need, and kept for the whole run."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from haos.adapters.node import Node
+from haos.adapters.openssh import Connection, SshGateway
+from haos.adapters.prober import RemoteObserver
+from haos.core.model import Instance
+
+
+class SshFleet:
+    """The `Fleet` of a real cloud. Threads may share it; different instances are connected to side by side."""
+
+    def __init__(self, gateway: SshGateway) -> None:
+        self._gateway = gateway
+        self._lock = Lock()
+        self._doors: dict[str, Lock] = {}
+        self._connections: dict[str, Connection] = {}
+        self._nodes: dict[str, Node] = {}
+
+    def node(self, instance: Instance) -> Node:
+        """Return the agent of a node; it remembers what it learned of the node."""
+        connection = self._connection(instance)
+        with self._lock:
+            return self._nodes.setdefault(instance.id, Node(connection, instance.name))
+
+    def observer(self, instance: Instance) -> RemoteObserver:
+        """Return the observer."""
+        return RemoteObserver(self._connection(instance))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._gateway.close()
+
+    def _connection(self, instance: Instance) -> Connection:
+        with self._lock:
+            door = self._doors.setdefault(instance.id, Lock())
+        with door:
+            if instance.id not in self._connections:
+                self._connections[instance.id] = self._gateway.connect(instance)
+            return self._connections[instance.id]

@@ -1,0 +1,138 @@
+"""SSH to the instances by the user's own OpenSSH: his configuration, agent, bastions, certificates and keys."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from haos.adapters.hostkeys import Consent, ConsoleLog, HostKeys, KnownHostsCache
+from haos.adapters.openssh_client import AddressChoice, Endpoint, SshOptions, endpoint
+from haos.adapters.openssh_connection import CommandResult, Connection
+from haos.adapters.openssh_errors import NotReadyError
+from haos.adapters.openssh_master import Master
+from haos.core.model import Instance
+from haos.errors import RemoteError
+
+__all__ = ["AddressChoice", "CommandResult", "Connection", "SshGateway", "SshOptions"]
+
+T = TypeVar("T")
+
+READY_TIMEOUT_S = 30.0
+_SOCKET_FOLDER_LIMIT = 60  # a UNIX socket's path is at most 107 bytes, of which ssh and we need some
+
+
+class SshGateway:
+    """Gives out connections, and ends them all when it is closed. Threads may share it."""
+
+    def __init__(
+        self,
+        options: SshOptions,
+        console_log: ConsoleLog,
+        consent: Consent | None,
+        cache_dir: Path,
+        *,
+        insecure_api: bool = False,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
+        """`consent` asks the user, None where there is no terminal; `console_log` reads the log by instance id.
+
+        With `insecure_api` the console log is not believed. An instance that has just booted gets
+        `ready_timeout_s` to answer.
+        """
+        options.check()
+        self._options = options
+        self._ready_timeout_s = ready_timeout_s
+        self._workdir = _private_folder()
+        self._host_keys = HostKeys(
+            KnownHostsCache(cache_dir),
+            self._workdir,
+            console_log=None if insecure_api else console_log,
+            consent=consent,
+            accept_new=options.accept_new_host_keys,
+        )
+        self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._masters: list[Master] = []
+        self._connections: list[Connection] = []
+        self._closed = False
+
+    def __enter__(self) -> SshGateway:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self, instance: Instance) -> Connection:
+        """Connect to an instance: choose the address, establish trust in the host key, log in.
+
+        Raises HostKeyError, LoginError or RemoteError, UsageError for an ssh configuration that ssh refuses.
+        """
+        target = endpoint(instance, self._options)
+        connection = Connection(target, lambda: self._open(target))
+        with self._lock:
+            self._connections.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """End every connection, those under way too, and remove all temporary files; safe to repeat."""
+        with self._lock:
+            self._closed = True
+            connections, masters = self._connections, self._masters
+            self._connections, self._masters = [], []
+        # Masters first: a thread that is waiting for one then lets go of its connection.
+        for master in masters:
+            master.stop()
+        for connection in connections:
+            connection.close()
+        shutil.rmtree(self._workdir, ignore_errors=True)
+
+    def _open(self, target: Endpoint) -> Master:
+        until_s = time.monotonic() + self._ready_timeout_s
+        return self._host_keys.establish(
+            target,
+            lambda pin: _patiently(lambda: self._master(target, pin), until_s),
+            lambda look: _patiently(look, until_s),
+        )
+
+    def _master(self, target: Endpoint, pin: Sequence[str]) -> Master:
+        with self._lock:
+            if self._closed:
+                raise RemoteError(f"the connection to {target} is closed")
+            master = Master(target, pin, self._workdir / f"m{next(self._numbers)}")
+            self._masters = [other for other in self._masters if other.alive]
+            self._masters.append(master)
+        try:
+            master.await_login()
+        except BaseException:
+            master.stop()
+            raise
+        return master
+
+
+def _patiently(action: Callable[[], T], until_s: float) -> T:
+    """Repeat what comes too early (refused, unreachable, silent) until the deadline; never a refused login or key."""
+    for attempt in Retrying(
+        retry=retry_if_exception_type(NotReadyError),
+        stop=stop_after_delay(max(0.0, until_s - time.monotonic())),
+        wait=wait_random_exponential(multiplier=0.25, max=2.0),
+        reraise=True,
+    ):
+        with attempt:
+            return action()
+    raise AssertionError("tenacity ends by a result or by an error")
+
+
+def _private_folder() -> Path:
+    """Make a folder (0700) for sockets, with a path short enough and free of what ssh expands."""
+    parent = tempfile.gettempdir()
+    if len(parent) > _SOCKET_FOLDER_LIMIT or any(char in parent for char in "%$ \"'\\"):
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes the private folder in it
+    return Path(tempfile.mkdtemp(prefix="haos-", dir=parent))

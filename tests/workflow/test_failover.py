@@ -1,0 +1,171 @@
+"""`failover-test`, `status` and the plan of a teardown over the in-memory world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from haos.core.model import Role
+from haos.core.outage import Verdict
+from haos.errors import AmbiguousError, HaosError, NotFoundError, RecordError, RemoteError, UnsatisfiableError
+from haos.workflow.create import CreateRequest, create, prepare
+from haos.workflow.failover import failover_test
+from haos.workflow.status import status
+from haos.workflow.teardown import plan_teardown
+from tests.fakes import World, context_of, howto_world
+
+HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
+
+
+@pytest.fixture
+def world() -> World:
+    made = howto_world()
+    ctx = context_of(made)
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    made.effects.names.clear()
+    return made
+
+
+def test_every_fault_hits_the_active_node_and_is_restored(world: World) -> None:
+    before = world.snapshot()
+    report = failover_test(None, (), None, context_of(world))
+    assert report.result.verdict is Verdict.PASS, report.result.reason
+    assert [(leg.label, leg.origin, leg.target) for leg in report.result.legs] == [
+        ("withdraw", "ha_first", "ha_second"),
+        ("failback", "ha_first", "ha_first"),
+        ("stop", "ha_first", "ha_second"),
+        ("failback", "ha_first", "ha_first"),
+    ]
+    assert world.effects.names == ["withdraw ha_first", "reinstate ha_first", "stop ha_first", "start ha_first"]
+    assert world.snapshot() == before
+
+
+def test_the_outage_is_what_it_was(world: World) -> None:
+    world.takeover_s = 0.07
+    leg = failover_test(None, ("stop",), None, context_of(world)).result.legs[0]
+    assert leg.outage is not None
+    assert leg.outage.outage_s == pytest.approx(0.07, abs=0.011)
+
+
+def test_an_outage_over_the_bound_fails(world: World) -> None:
+    world.takeover_s = 1.0
+    report = failover_test(None, ("stop",), None, context_of(world))
+    assert report.result.verdict is Verdict.FAIL
+    assert "stop on ha_first" in report.result.reason
+
+
+def test_a_lost_observer_is_unknown_never_zero(world: World) -> None:
+    report = failover_test(None, ("stop",), None, context_of(world, lost="broken pipe"))
+    assert report.result.verdict is Verdict.UNKNOWN
+    assert "broken pipe" in report.result.reason
+
+
+def test_the_node_is_restored_when_the_user_interrupts(world: World) -> None:
+    before = world.snapshot()
+    ctx = context_of(world)
+    sleep = ctx.clock.sleep
+
+    def interrupt(seconds: float) -> None:
+        sleep(seconds)
+        if "stop ha_first" in world.effects.names and "start ha_first" not in world.effects.names:
+            raise KeyboardInterrupt
+
+    world.takeover_s = 60.0
+    world.clock.sleep = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        failover_test(None, ("stop",), None, ctx)
+    assert world.effects.names == ["stop ha_first", "start ha_first"]
+    assert world.snapshot() == before
+
+
+def test_a_pair_that_is_not_healthy_is_not_tried(world: World) -> None:
+    for node in world.nodes.values():
+        node.daemon = False
+    world.holders = [(0.0, None)]
+    report = failover_test(None, ("stop",), None, context_of(world))
+    assert report.result.verdict is Verdict.FAIL
+    assert world.effects.names == []
+
+
+def test_without_anybody_to_watch_it_refuses(world: World) -> None:
+    observer = next(one for one in world.instances.values() if one.name == "observer")
+    world.instances[observer.id] = replace(observer, name="somebody")
+    with pytest.raises(NotFoundError, match="measure from"):
+        failover_test(None, (), None, context_of(world))
+
+
+def test_a_missing_node_is_named(world: World) -> None:
+    second = next(one for one in world.instances.values() if one.name == "ha_second")
+    del world.instances[second.id]
+    with pytest.raises(UnsatisfiableError, match="not whole"):
+        failover_test(None, (), None, context_of(world))
+
+
+def test_status_of_a_healthy_pair(world: World) -> None:
+    seen = status(None, None, context_of(world))
+    assert seen.healthy
+    assert [(node.name, node.role, node.holds_vip, node.priority, node.config) for node in seen.nodes] == [
+        ("ha_first", Role.ACTIVE, True, 240, "ok"),
+        ("ha_second", Role.BACKUP, False, 230, "ok"),
+    ]
+    assert world.effects.names == []
+
+
+def test_status_names_each_drift(world: World) -> None:
+    first, second = list(world.nodes.values())[:2]
+    port = next(port for port in world.ports.values() if port.mac == first.mac)
+    world.ports[port.id] = replace(port, pairs=())
+    second.withdrawn.add("ha_first-ha_second")
+    seen = status(None, None, context_of(world))
+    assert not seen.healthy
+    assert [node.problem for node in seen.nodes] == [
+        "its port lacks the address pair",
+        "its configuration withdrawn",
+    ]
+
+
+def test_status_of_an_unreachable_node_is_unknown(world: World) -> None:
+    world.unreachable.add(next(iter(world.nodes)))
+    seen = status(None, None, context_of(world))
+    assert seen.nodes[0].role is Role.UNKNOWN
+    assert "does not answer" in (seen.nodes[0].problem or "")
+    assert seen.nodes[1].role is Role.BACKUP
+
+
+def test_a_record_that_names_a_foreign_port_steers_nothing(world: World) -> None:
+    port = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
+    world.ports[port.id] = replace(port, project_id="somebody else")
+    with pytest.raises(RecordError, match="another project"):
+        status(None, None, context_of(world))
+
+
+def test_which_pair_must_be_clear(world: World) -> None:
+    with pytest.raises(NotFoundError, match="no pair named 'web'"):
+        status("web", None, context_of(world))
+    reservation = next(port for port in world.ports.values() if port.device_owner == "haos:vip")
+    world.ports["x"] = replace(reservation, id="x", device_id="haos-web")
+    with pytest.raises(AmbiguousError, match="ha_first-ha_second, web"):
+        status(None, None, context_of(world))
+
+
+def test_the_plan_of_a_teardown_changes_nothing(world: World) -> None:
+    before = world.snapshot()
+    plan = plan_teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+    assert sum("package keepalived" in line for line in plan.done) == 2
+    assert sum("allowed address pair 10.200.51.2" in line for line in plan.done) == 2
+    assert plan.done[-1].startswith("reservation port")
+
+
+def test_teardown_with_a_node_out_of_reach_keeps_the_reservation(world: World) -> None:
+    from haos.workflow.teardown import teardown
+
+    world.unreachable.add(next(iter(world.nodes)))
+    with pytest.raises(HaosError, match="not wholly torn down") as error:
+        teardown(None, purge=True, ctx=context_of(world))
+    assert error.value.exit_code == 6
+    assert not isinstance(error.value, RemoteError)
+    world.unreachable.clear()
+    teardown(None, purge=True, ctx=context_of(world))
+    assert not [port for port in world.ports.values() if port.device_owner == "haos:vip"]
