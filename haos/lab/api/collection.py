@@ -1,0 +1,229 @@
+"""What every Neutron collection does alike: list, show, create, update, delete, revisions and quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from haos.lab.api import listing
+from haos.lab.api.errors import bad, invalid, neutron
+from haos.lab.api.policy import check_write
+from haos.lab.api.routing import Call, Caller, Doc, Request, Response, Route
+from haos.lab.api.store import Store
+
+PREFIX = "/network/v2.0"
+READ_ONLY = frozenset({"id", "status", "tags", "revision_number", "created_at", "updated_at"})
+STANDARD = frozenset({"name", "description", "project_id", "tenant_id"})
+HIDDEN_FROM_MEMBERS = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
+FOREIGN_PROJECT = (
+    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges"
+)
+NAME_LENGTH = DESCRIPTION_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A resource's names, attributes and filters."""
+
+    table: str
+    singular: str
+    not_found: str
+    post: frozenset[str] = frozenset()
+    put: frozenset[str] = frozenset()
+    required: Sequence[str] = ()
+    filters: frozenset[str] = frozenset()
+    read_only: frozenset[str] = READ_ONLY
+
+    @property
+    def path(self) -> str:
+        return f"{PREFIX}/{self.table.replace('_', '-')}"
+
+
+class Collection:
+    """One resource of Neutron. Subclasses say what is visible, and make, change and remove documents."""
+
+    kind: Kind
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def routes(self) -> list[Route]:
+        """Return the five usual routes."""
+        path, one = self.kind.path, f"{self.kind.path}/{{id}}"
+        return [
+            Route("GET", path, self.list),
+            Route("GET", one, self.show),
+            Route("POST", path, self.create),
+            Route("PUT", one, self.update),
+            Route("DELETE", one, self.delete),
+        ]
+
+    # What subclasses decide.
+
+    def visible(self, caller: Caller, doc: Doc) -> bool:
+        """Say whether the caller may see a document: by default the own project's."""
+        return caller.admin or doc["project_id"] == caller.project_id
+
+    def view(self, caller: Caller, doc: Doc) -> Doc:
+        """Show a document."""
+        shown = {key: value for key, value in doc.items() if not key.startswith("_")}
+        if "project_id" in doc:
+            shown["tenant_id"] = doc["project_id"]
+        return shown
+
+    def make(self, caller: Caller, body: Doc) -> Doc:
+        """Create and store a document from a checked body."""
+        raise neutron("HTTPNotFound")
+
+    def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
+        """Change a document; attributes that hold the value already do not count as a change."""
+        check_write(caller, f"update_{self.kind.singular}", body)
+        values = {name: value for name, value in body.items() if doc.get(name) != value}
+        return self.store.change(self.kind.table, doc["id"], **values) if values else doc
+
+    def remove(self, caller: Caller, doc: Doc) -> None:
+        """Delete a document."""
+        check_write(caller, f"delete_{self.kind.singular}", {})
+        self.store.drop(self.kind.table, doc["id"])
+
+    # What is the same for all.
+
+    def find(self, caller: Caller, key: str) -> Doc:
+        """Return a visible document or raise the resource's own 404."""
+        doc = self.store.get(self.kind.table, key)
+        if doc is None or not self.visible(caller, doc):
+            raise neutron(self.kind.not_found, id=key)
+        return doc
+
+    def list(self, call: Call) -> Response:
+        """Answer GET on the collection."""
+        query = [("project_id" if key == "tenant_id" else key, value) for key, value in call.request.query]
+        filters = listing.grouped(query)
+        allowed = self.kind.filters | listing.COMMON_FILTERS
+        listing.check_filters(filters, allowed)
+        with self.store.lock:
+            seen = [doc for doc in self.store.all(self.kind.table) if self.visible(call.caller, doc)]
+            docs = [self.view(call.caller, doc) for doc in seen]
+        found = [doc for doc in docs if listing.matches(doc, filters)]
+        found = listing.ordered(found, query, allowed | {"created_at", "updated_at"})
+        url = f"http://{call.request.headers.get('host', '')}{call.request.path}"
+        cut, links = listing.page(found, query, url)
+        body: Doc = {self.kind.table: [listing.picked(doc, query) for doc in cut]}
+        if links:
+            body[f"{self.kind.table}_links"] = links
+        return Response(200, body)
+
+    def show(self, call: Call) -> Response:
+        """Answer GET on one document."""
+        with self.store.lock:
+            shown = self.view(call.caller, self.find(call.caller, call.args["id"]))
+        return Response(200, {self.kind.singular: listing.picked(shown, call.request.query)})
+
+    def create(self, call: Call) -> Response:
+        """Answer POST: one document, or many at once of which all are made or none."""
+        body = call.request.json()
+        with self.store.transaction():
+            if self.kind.table in body:
+                items = self.make_many(call.caller, [self._checked(item) for item in body[self.kind.table]])
+                return Response(201, {self.kind.table: [self.view(call.caller, doc) for doc in items]})
+            made = self._make(call.caller, self._checked(self._unwrapped(body)))
+            return Response(201, {self.kind.singular: self.view(call.caller, made)})
+
+    def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
+        """Create several documents."""
+        return [self._make(caller, body) for body in bodies]
+
+    def update(self, call: Call) -> Response:
+        """Answer PUT on one document."""
+        with self.store.transaction():
+            doc = self.find(call.caller, call.args["id"])
+            body = self._unwrapped(call.request.json())
+            self._check_attributes(body, self.kind.put, "Cannot update read-only attribute {}")
+            check_revision(call.request, doc)
+            changed = self.change(call.caller, doc, body)
+            return Response(200, {self.kind.singular: self.view(call.caller, changed)})
+
+    def delete(self, call: Call) -> Response:
+        """Answer DELETE on one document."""
+        with self.store.transaction():
+            doc = self.find(call.caller, call.args["id"])
+            check_revision(call.request, doc)
+            self.remove(call.caller, doc)
+        return Response(204)
+
+    def _make(self, caller: Caller, body: Doc) -> Doc:
+        body = {"project_id": caller.project_id, **body}
+        if body["project_id"] != caller.project_id and not caller.admin:
+            raise bad(FOREIGN_PROJECT)
+        made = self.make(caller, body)
+        self.check_quota(made["project_id"])
+        return made
+
+    def check_quota(self, project_id: str) -> None:
+        """Refuse what has just been made if it is one too many (the transaction then forgets it)."""
+        limit = self.store.quota(project_id, self.kind.singular)
+        if 0 <= limit < self.store.used(project_id, self.kind.singular):
+            raise neutron("OverQuota", overs=[self.kind.singular])
+
+    def _unwrapped(self, body: Mapping[str, Any]) -> Doc:
+        inner = body.get(self.kind.singular)
+        if not isinstance(inner, dict):
+            raise bad(f"Unable to find '{self.kind.singular}' in request body")
+        return _renamed(inner)
+
+    def _checked(self, body: Doc) -> Doc:
+        body = _renamed(body)
+        self._check_attributes(body, self.kind.post, "Attribute '{}' not allowed in POST")
+        for name in self.kind.required:
+            if name not in body:
+                raise bad(f"Failed to parse request. Required attribute '{name}' not specified")
+        return body
+
+    def _check_attributes(self, body: Doc, allowed: frozenset[str], refusal: str) -> None:
+        known = self.kind.post | self.kind.put | STANDARD | self.kind.read_only
+        unknown = [name for name in body if name not in known]
+        if unknown:
+            raise bad(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
+        for name in body:
+            if name not in allowed | {"name", "description"}:
+                raise bad(refusal.format(name))
+        for name, length in (("name", NAME_LENGTH), ("description", DESCRIPTION_LENGTH)):
+            if name in body:
+                _check_text(name, body[name], length)
+
+
+def check_revision(request: Request, doc: Doc) -> None:
+    """Compare `If-Match: revision_number=N`; any other entity tag is ignored, as Neutron does."""
+    for tag in request.headers.get("if-match", "").split(","):
+        name, _, number = tag.strip().strip('"').partition("=")
+        if name != "revision_number":
+            continue
+        if not number.isdecimal():
+            raise neutron(
+                "BadRequest",
+                resource="if-match",
+                msg="Revision number etag must be in the format of revision_number=<int>",
+            )
+        if int(number) != doc["revision_number"]:
+            raise neutron("RevisionNumberConstraintFailed", exp=number, cur=doc["revision_number"])
+
+
+def _renamed(body: Doc) -> Doc:
+    if "tenant_id" in body:
+        body = {**body, "project_id": body["tenant_id"]}
+        del body["tenant_id"]
+    return body
+
+
+def _check_text(name: str, value: object, length: int) -> None:
+    if not isinstance(value, str):
+        raise invalid(name, f"'{value}' is not a valid string")
+    if len(value) > length:
+        raise invalid(name, f"'{value}' exceeds maximum length of {length}")
+
+
+def check_bool(name: str, value: object) -> None:
+    """Refuse what is not a boolean."""
+    if not isinstance(value, bool):
+        raise invalid(name, f"'{value}' cannot be converted to boolean")

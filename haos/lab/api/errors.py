@@ -1,0 +1,190 @@
+"""What goes wrong in OpenStack's own words: status, type and text of each error, and each service's JSON for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NEUTRON: dict[str, tuple[int, str]] = {
+    "AddressPairAndPortSecurityRequired": (
+        409,
+        "Port Security must be enabled in order to have allowed address pairs on a port.",
+    ),
+    "AllocationOnAutoAddressSubnet": (
+        400,
+        "Invalid input for operation: IPv6 address {ip} cannot be directly assigned to a port on subnet {subnet_id}"
+        " as the subnet is configured for automatic addresses.",
+    ),
+    "AllowedAddressPairExhausted": (400, "The number of allowed address pair exceeds the maximum {quota}."),
+    "AllowedAddressPairsMissingIP": (
+        400,
+        "Invalid input for operation: AllowedAddressPair must contain ip_address.",
+    ),
+    "BadRequest": (400, "Bad {resource} request: {msg}."),
+    "DuplicateAddressPairInRequest": (
+        400,
+        "Invalid input for operation: Request contains duplicate address pair: "
+        "mac_address {mac_address} ip_address {ip_address}.",
+    ),
+    "DuplicateSecurityGroupRuleInPost": (409, "Duplicate Security Group Rule in POST."),
+    "ExternalGatewayForFloatingIPNotFound": (
+        404,
+        "External network {external_network_id} is not reachable from subnet {subnet_id}.  Therefore, cannot"
+        " associate Port {port_id} with a Floating IP.",
+    ),
+    "FloatingIPNotFound": (404, "Floating IP {id} could not be found"),
+    "FloatingIPPortAlreadyAssociated": (
+        409,
+        "Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip},"
+        " as that fixed IP already has a floating IP on external network {net_id}.",
+    ),
+    "GatewayConflictWithAllocationPools": (409, "Gateway ip {ip_address} conflicts with allocation pool {pool}."),
+    "HTTPBadRequest": (400, "{msg}"),
+    "HTTPNotFound": (404, "The resource could not be found."),
+    "InvalidAllocationPool": (400, "The allocation pool {pool} is not valid."),
+    "InvalidInput": (400, "Invalid input for operation: {error_message}."),
+    "InvalidIpForNetwork": (
+        400,
+        "IP address {ip_address} is not a valid IP for any of the subnets on the specified network.",
+    ),
+    "InvalidIpForSubnet": (400, "IP address {ip_address} is not a valid IP for the specified subnet."),
+    "IpAddressAlreadyAllocated": (409, "IP address {ip} already allocated in subnet {subnet_id}"),
+    "IpAddressGenerationFailure": (409, "No more IP addresses available on network {net_id}."),
+    "MacAddressInUse": (409, "Unable to complete operation for network {net_id}. The mac address {mac} is in use."),
+    "NetworkInUse": (409, "Unable to complete operation on network {net_id}. {reason}."),
+    "NetworkNotFound": (404, "Network {id} could not be found."),
+    "OutOfBoundsAllocationPool": (400, "The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}."),
+    "OverQuota": (409, "Quota exceeded for resources: {overs}."),
+    "PolicyNotAuthorized": (403, "{rule} is disallowed by policy"),
+    "PortNotFound": (404, "Port {id} could not be found."),
+    "PortSecurityAndIPRequiredForSecurityGroups": (
+        400,
+        "Port security must be enabled and port must have an IP address in order to use security groups.",
+    ),
+    "PortSecurityPortHasSecurityGroup": (
+        409,
+        "Port has security group associated. Cannot disable port security or IP address until security group is"
+        " removed.",
+    ),
+    "RevisionNumberConstraintFailed": (412, "Constrained to {exp}, but current revision is {cur}"),
+    "RouterInUse": (409, "Router {router_id} {reason}"),
+    "RouterNotFound": (404, "Router {id} could not be found"),
+    "SecurityGroupCannotRemoveDefault": (409, "Insufficient rights for removing default security group."),
+    "SecurityGroupCannotUpdateDefault": (409, "Updating default security group not allowed."),
+    "SecurityGroupDefaultAlreadyExists": (409, "Default security group already exists."),
+    "SecurityGroupEthertypeConflictWithProtocol": (
+        400,
+        "Invalid input for operation: Invalid ethertype {ethertype} for protocol {protocol}.",
+    ),
+    "SecurityGroupInUse": (409, "Security Group {id} in use."),
+    "SecurityGroupInvalidIcmpValue": (
+        400,
+        "Invalid input for operation: Invalid value for ICMP {field} ({attr}) {value}. It must be 0 to 255.",
+    ),
+    "SecurityGroupInvalidPortRange": (
+        400,
+        "Invalid input for operation: For TCP/UDP protocols, port_range_min must be <= port_range_max.",
+    ),
+    "SecurityGroupInvalidPortValue": (400, "Invalid input for operation: Invalid value for port {port}."),
+    "SecurityGroupInvalidProtocolForPort": (
+        400,
+        "Invalid input for operation: Ports cannot be specified for protocol {protocol}. Ports are only supported for"
+        " TCP, UDP, UDPLITE, SCTP, DCCP.",
+    ),
+    "SecurityGroupMissingIcmpType": (
+        400,
+        "Invalid input for operation: ICMP code (port-range-max) {value} is provided but ICMP type (port-range-min)"
+        " is missing.",
+    ),
+    "SecurityGroupMultipleRemoteEntites": (
+        400,
+        "Invalid input for operation: Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may"
+        " be provided.",
+    ),
+    "SecurityGroupNotFound": (404, "Security group {id} does not exist"),
+    "SecurityGroupNotSingleGroupRules": (
+        400,
+        "Invalid input for operation: Only allowed to update rules for one security profile at a time.",
+    ),
+    "SecurityGroupProtocolRequiredWithPorts": (
+        400,
+        "Invalid input for operation: Must also specify protocol if port range is given.",
+    ),
+    "SecurityGroupRuleExists": (409, "Security group rule already exists. Rule id is {rule_id}."),
+    "SecurityGroupRuleInvalidEtherType": (
+        400,
+        "Invalid input for operation: Security group rule for ethertype '{ethertype}' not supported. Allowed values"
+        " are ['IPv4', 'IPv6'].",
+    ),
+    "SecurityGroupRuleInvalidProtocol": (
+        400,
+        "Invalid input for operation: Security group rule protocol {protocol} not supported. Only protocol values"
+        " {values} and integer representations [0 to 255] are supported.",
+    ),
+    "SecurityGroupRuleNotFound": (404, "Security group rule {id} does not exist"),
+    "SecurityGroupRuleParameterConflict": (
+        400,
+        "Invalid input for operation: Conflicting value ethertype {ethertype} for CIDR {cidr}.",
+    ),
+    "ServicePortInUse": (409, "Port {port_id} cannot be deleted directly via the port API: {reason}."),
+    "SubnetInUse": (409, "Unable to complete operation on subnet {subnet_id}: {reason}."),
+    "SubnetNotFound": (404, "Subnet {id} could not be found."),
+    "TagNotFound": (404, "Tag {tag} could not be found."),
+}
+"""Type -> (status, text), as Neutron 2025.1 answers."""
+
+NOVA_KEYS = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "itemNotFound",
+    405: "badMethod",
+    409: "conflictingRequest",
+    413: "overLimit",
+    429: "overLimit",
+    503: "serviceUnavailable",
+}
+TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
+UNAUTHENTICATED = "The request you have made requires authentication."
+
+
+class ApiError(Exception):
+    """A request that the cloud refuses."""
+
+    def __init__(self, status: int, message: str, kind: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+
+
+def neutron(kind: str, **words: object) -> ApiError:
+    """Make one of Neutron's errors."""
+    status, text = NEUTRON[kind]
+    return ApiError(status, text.format(**words), kind)
+
+
+def bad(message: str) -> ApiError:
+    """Make the 400 of a malformed Neutron body or query."""
+    return neutron("HTTPBadRequest", msg=message)
+
+
+def invalid(attribute: str, reason: str) -> ApiError:
+    """Make the 400 of a Neutron attribute that did not pass its validator."""
+    return bad(f"Invalid input for {attribute}. Reason: {reason}.")
+
+
+def unauthenticated() -> ApiError:
+    """Make the 401 that asks for a new token."""
+    return ApiError(401, UNAUTHENTICATED)
+
+
+def body_of(service: str, error: ApiError) -> dict[str, Any]:
+    """Write an error as the service would; a 401 always comes from Keystone's middleware."""
+    if service == "network" and error.status != 401:
+        kind = error.kind or "HTTPException"
+        return {"NeutronError": {"type": kind, "message": error.message, "detail": ""}}
+    if service == "compute" and error.status != 401:
+        key = NOVA_KEYS.get(error.status, "computeFault")
+        return {key: {"code": error.status, "message": error.message}}
+    title = TITLES.get(error.status, "Error")
+    return {"error": {"code": error.status, "message": error.message, "title": title}}

@@ -1,0 +1,78 @@
+"""Neutron networks."""
+
+from __future__ import annotations
+
+from haos.lab.api import policy
+from haos.lab.api.collection import STANDARD, Collection, Kind, check_bool
+from haos.lab.api.errors import neutron
+from haos.lab.api.routing import Caller, Doc
+
+SETTABLE = frozenset({"admin_state_up", "shared", "router:external", "port_security_enabled", "mtu"})
+KIND = Kind(
+    table="networks",
+    singular="network",
+    not_found="NetworkNotFound",
+    post=SETTABLE | STANDARD | {"availability_zone_hints", "dns_domain"},
+    put=SETTABLE,
+    filters=frozenset({"admin_state_up", "mtu", "router:external", "shared", "status", "is_default"}),
+)
+PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
+
+
+class Networks(Collection):
+    """Networks."""
+
+    kind = KIND
+
+    def visible(self, caller: Caller, doc: Doc) -> bool:
+        return policy.sees_network(caller, doc)
+
+    def view(self, caller: Caller, doc: Doc) -> Doc:
+        shown = super().view(caller, doc)
+        shown["subnets"] = [subnet["id"] for subnet in self.store.where("subnets", network_id=doc["id"])]
+        if not caller.admin:
+            for name in PROVIDER:
+                shown.pop(name, None)
+        return shown
+
+    def make(self, caller: Caller, body: Doc) -> Doc:
+        policy.check_network(caller, "create_network", body)
+        for name in SETTABLE - {"mtu"}:
+            check_bool(name, body.get(name, True))
+        return self.store.add("networks", {**blank_network(), **body})
+
+    def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
+        policy.check_network(caller, "update_network", body, doc)
+        return super().change(caller, doc, body)
+
+    def remove(self, caller: Caller, doc: Doc) -> None:
+        policy.check_network(caller, "delete_network", {}, doc)
+        if self.store.where("ports", network_id=doc["id"]):
+            reason = "There are one or more ports still in use on the network"
+            raise neutron("NetworkInUse", net_id=doc["id"], reason=reason)
+        for subnet in self.store.where("subnets", network_id=doc["id"]):
+            self.store.drop("subnets", subnet["id"])
+        self.store.drop("networks", doc["id"])
+
+
+def blank_network() -> Doc:
+    """Return what every network has, with Neutron's defaults."""
+    return {
+        "name": "",
+        "admin_state_up": True,
+        "status": "ACTIVE",
+        "shared": False,
+        "router:external": False,
+        "port_security_enabled": True,
+        "mtu": 1500,
+        "availability_zone_hints": [],
+        "availability_zones": [],
+        "ipv4_address_scope": None,
+        "ipv6_address_scope": None,
+        "l2_adjacency": True,
+        "qos_policy_id": None,
+        "tags": [],
+        "provider:network_type": "geneve",
+        "provider:physical_network": None,
+        "provider:segmentation_id": None,
+    }

@@ -1,0 +1,248 @@
+"""Neutron ports: creation, change and what a caller sees of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from haos.lab.api import policy
+from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Collection, Kind, check_bool
+from haos.lab.api.errors import invalid, neutron
+from haos.lab.api.groups import default_group
+from haos.lab.api.ipam import ROUTER_OWNERS, Allocator
+from haos.lab.api.pairs import MAC, check_pairs, resolve_pairs
+from haos.lab.api.routing import Caller, Doc
+from haos.lab.api.store import Store
+from haos.lab.model import Power
+
+MAC_PREFIX = "fa:16:3e"
+CHANGEABLE = frozenset(
+    {
+        "admin_state_up",
+        "allowed_address_pairs",
+        "binding:host_id",
+        "binding:profile",
+        "binding:vnic_type",
+        "device_id",
+        "device_owner",
+        "dns_name",
+        "fixed_ips",
+        "mac_address",
+        "port_security_enabled",
+        "security_groups",
+    }
+)
+KIND = Kind(
+    table="ports",
+    singular="port",
+    not_found="PortNotFound",
+    post=CHANGEABLE | STANDARD | {"network_id", "tags"},
+    put=CHANGEABLE,
+    required=("network_id",),
+    filters=frozenset(
+        {
+            "admin_state_up",
+            "binding:host_id",
+            "device_id",
+            "device_owner",
+            "fixed_ips",
+            "ip_allocation",
+            "mac_address",
+            "network_id",
+            "port_security_enabled",
+            "security_groups",
+            "status",
+        }
+    ),
+    read_only=READ_ONLY | {"network_id", "binding:vif_type", "binding:vif_details"},
+)
+
+
+class Ports(Collection):
+    """Ports. `power` tells what the instance behind a port does, None if there is none."""
+
+    kind = KIND
+
+    def __init__(self, store: Store, power: Callable[[str], Power | None]) -> None:
+        super().__init__(store)
+        self._power = power
+
+    def visible(self, caller: Caller, doc: Doc) -> bool:
+        return policy.sees_port(caller, doc, self._network(doc["network_id"]))
+
+    def view(self, caller: Caller, doc: Doc) -> Doc:
+        shown = super().view(caller, doc)
+        shown["status"] = self._status(doc)
+        if not caller.admin:
+            for name in HIDDEN_FROM_MEMBERS:
+                shown.pop(name, None)
+        return shown
+
+    def make(self, caller: Caller, body: Doc) -> Doc:
+        network = self._network(body["network_id"])
+        if not policy.sees_network(caller, network):
+            raise neutron("NetworkNotFound", id=body["network_id"])
+        policy.check_port(caller, "create_port", body, network)
+        mac = self._new_mac(network, body.get("mac_address"))
+        owner = body.get("device_owner", "")
+        port = self._blank(body, network, mac)
+        allocator = Allocator(self.store, network, mac=mac, owner=owner)
+        wanted = body.get("fixed_ips")
+        port["fixed_ips"] = allocator.automatic() if wanted is None else allocator.requested(wanted, complete=True)
+        port["security_groups"] = self._groups_for_new(caller, port, body)
+        pairs = check_pairs(body.get("allowed_address_pairs"))
+        port["allowed_address_pairs"] = resolve_pairs(pairs, mac)
+        port["_pair_order"] = self.store.next_order()
+        _check_security(port)
+        return self.store.add("ports", port)
+
+    def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
+        network = self._network(doc["network_id"])
+        policy.check_port(caller, "update_port", body, network, doc)
+        values = {name: value for name, value in body.items() if doc.get(name) != value}
+        for name in ("admin_state_up", "port_security_enabled"):
+            if name in values:
+                check_bool(name, values[name])
+        if "mac_address" in values:
+            values["mac_address"] = self._new_mac(network, body["mac_address"])
+        merged = {**doc, **values}
+        if "fixed_ips" in values:
+            wanted = body["fixed_ips"] or []
+            values["fixed_ips"] = self._readdressed(merged, network, wanted)
+        if "security_groups" in body:
+            values["security_groups"] = self._known_groups(caller, doc["project_id"], body["security_groups"] or [])
+        if "allowed_address_pairs" in body:  # setting the same pairs again counts as a change, too
+            pairs = check_pairs(body["allowed_address_pairs"])
+            values["allowed_address_pairs"] = resolve_pairs(pairs, merged["mac_address"])
+            values["_pair_order"] = self.store.next_order()
+        _check_security({**doc, **values})
+        fresh = {name: value for name, value in values.items() if doc.get(name) != value}
+        return self.store.change("ports", doc["id"], **fresh) if fresh else doc
+
+    def remove(self, caller: Caller, doc: Doc) -> None:
+        policy.check_delete_port(caller, doc, self._network(doc["network_id"]))
+        if doc["device_owner"] in (*ROUTER_OWNERS, "network:floatingip"):
+            reason = f"has device owner {doc['device_owner']}"
+            raise neutron("ServicePortInUse", port_id=doc["id"], reason=reason)
+        self.forget(doc["id"])
+
+    def forget(self, port_id: str) -> None:
+        """Delete a port; its floating IPs stay, pointing nowhere."""
+        for floating in self.store.where("floatingips", port_id=port_id):
+            nowhere: Doc = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
+            self.store.change("floatingips", floating["id"], port_details=None, **nowhere)
+        self.store.drop("ports", port_id)
+
+    def _network(self, network_id: str) -> Doc:
+        network = self.store.get("networks", network_id)
+        if network is None:
+            raise neutron("NetworkNotFound", id=network_id)
+        return network
+
+    def _blank(self, body: Doc, network: Doc, mac: str) -> Doc:
+        secure = body.get("port_security_enabled", network["port_security_enabled"])
+        admin_up = body.get("admin_state_up", True)
+        check_bool("port_security_enabled", secure)
+        check_bool("admin_state_up", admin_up)
+        return {
+            **blank_port(),
+            "name": body.get("name", ""),
+            "description": body.get("description", ""),
+            "network_id": network["id"],
+            "project_id": body["project_id"],
+            "mac_address": mac,
+            "device_id": body.get("device_id", ""),
+            "device_owner": body.get("device_owner", ""),
+            "admin_state_up": admin_up,
+            "port_security_enabled": secure,
+            "tags": sorted(set(body.get("tags", ()))),
+            "binding:vnic_type": body.get("binding:vnic_type", "normal"),
+            "binding:host_id": body.get("binding:host_id", ""),
+        }
+
+    def _new_mac(self, network: Doc, wanted: str | None) -> str:
+        taken = {port["mac_address"] for port in self.store.where("ports", network_id=network["id"])}
+        if wanted is not None:
+            if not MAC.fullmatch(wanted):
+                raise invalid("mac_address", f"'{wanted}' is not a valid MAC address")
+            mac = wanted.lower().replace("-", ":")
+            if mac in taken:
+                raise neutron("MacAddressInUse", net_id=network["id"], mac=mac)
+            return mac
+        while (mac := random_mac()) in taken:
+            pass
+        return mac
+
+    def _readdressed(self, port: Doc, network: Doc, wanted: list[Doc]) -> list[Doc]:
+        allocator = Allocator(
+            self.store, network, mac=port["mac_address"], owner=port["device_owner"], port_id=port["id"]
+        )
+        return allocator.requested(wanted, complete=False)
+
+    def _groups_for_new(self, caller: Caller, port: Doc, body: Doc) -> list[str]:
+        if port["device_owner"].startswith("network:"):
+            return []
+        if body.get("security_groups") is not None:
+            return self._known_groups(caller, port["project_id"], body["security_groups"])
+        if not port["port_security_enabled"]:
+            return []
+        return [default_group(self.store, port["project_id"])["id"]]
+
+    def _known_groups(self, caller: Caller, project_id: str, wanted: list[str]) -> list[str]:
+        found = {group["id"]: group["project_id"] for group in self.store.all("security_groups")}
+        missing = [item for item in wanted if item not in found or not (caller.admin or found[item] == project_id)]
+        if missing:
+            raise neutron("SecurityGroupNotFound", id=", ".join(missing))
+        return list(dict.fromkeys(wanted))
+
+    def _status(self, port: Doc) -> str:
+        owner = port["device_owner"]
+        if owner in ROUTER_OWNERS:
+            return "ACTIVE"
+        if owner == "network:floatingip":
+            return "N/A"
+        running = port["device_id"] and self._power(port["device_id"]) in (Power.ACTIVE, Power.PAUSED)
+        return "ACTIVE" if running and port["admin_state_up"] else "DOWN"
+
+
+def blank_port() -> Doc:
+    """Return what every port has, with Neutron's defaults."""
+    return {
+        "name": "",
+        "description": "",
+        "device_id": "",
+        "device_owner": "",
+        "admin_state_up": True,
+        "port_security_enabled": True,
+        "allowed_address_pairs": [],
+        "_pair_order": 0,
+        "fixed_ips": [],
+        "security_groups": [],
+        "extra_dhcp_opts": [],
+        "tags": [],
+        "binding:vnic_type": "normal",
+        "binding:host_id": "",
+        "binding:vif_type": "ovs",
+        "binding:vif_details": {"bound_drivers": {"0": "openvswitch"}},
+        "binding:profile": {},
+        "ip_allocation": "immediate",
+        "propagate_uplink_status": True,
+        "qos_policy_id": None,
+        "qos_network_policy_id": None,
+    }
+
+
+def random_mac() -> str:
+    """Make a MAC address as Neutron does."""
+    tail = ":".join(f"{random.randrange(256):02x}" for _ in range(3))  # noqa: S311 - not a secret
+    return f"{MAC_PREFIX}:{tail}"
+
+
+def _check_security(port: Doc) -> None:
+    """Refuse groups and pairs on a port without port security."""
+    if port["port_security_enabled"]:
+        return
+    if port["security_groups"]:
+        raise neutron("PortSecurityPortHasSecurityGroup")
+    if port["allowed_address_pairs"]:
+        raise neutron("AddressPairAndPortSecurityRequired")

@@ -1,0 +1,60 @@
+"""Tokens: who holds which, and until when."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from haos.lab.api.routing import Caller
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token and what it stands for."""
+
+    id: str
+    caller: Caller
+    methods: tuple[str, ...]
+    issued_s: float  # since the epoch
+    expires_s: float
+
+
+class Tokens:
+    """Every token that was given out and not revoked."""
+
+    def __init__(self, last_s: float) -> None:
+        self.last_s = last_s
+        self._held: dict[str, Token] = {}
+        self._lock = threading.Lock()
+
+    def issue(self, caller: Caller, methods: tuple[str, ...]) -> Token:
+        """Give out a token."""
+        now_s = time.time()
+        token = Token(f"gAAAAAB{secrets.token_urlsafe(48)}", caller, methods, now_s, now_s + self.last_s)
+        with self._lock:
+            self._held[token.id] = token
+        return token
+
+    def find(self, token_id: str) -> Token | None:
+        """Return a token that is still good."""
+        with self._lock:
+            token = self._held.get(token_id)
+        return token if token is not None and token.expires_s > time.time() else None
+
+    def revoke(self, token_id: str) -> None:
+        """Forget a token."""
+        with self._lock:
+            self._held.pop(token_id, None)
+
+    def expire_all(self) -> None:
+        """Forget every token: each client has to ask for a new one."""
+        with self._lock:
+            self._held.clear()
+
+
+def stamp(when_s: float) -> str:
+    """Write a time as Keystone does."""
+    return datetime.fromtimestamp(when_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,159 @@
+"""What people see: the plan, the results, the timeline, as whole text."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from haos.core.outage import Outage, Verdict
+from haos.core.probe import Echo, History
+from haos.view.console import ConsoleProgress, Output
+from haos.view.plan import plan_lines
+from haos.view.result import show_created, show_removal_plan, show_report, show_status, show_torn_down
+from haos.view.timeline import timeline
+from haos.workflow.create import CreateRequest, create, prepare
+from haos.workflow.failover import failover_test
+from haos.workflow.status import status
+from haos.workflow.teardown import plan_teardown, teardown
+from haos.workflow.trial import Leg
+from tests.fakes import context_of, howto_world
+
+HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
+
+
+def output(*, quiet: bool = False) -> Output:
+    made = Output(quiet=quiet)
+    made.out = Console(file=io.StringIO(), highlight=False, soft_wrap=True, width=80)
+    made.err = Console(file=io.StringIO(), highlight=False, soft_wrap=True, width=80)
+    return made
+
+
+def printed(made: Output) -> str:
+    assert isinstance(made.out.file, io.StringIO)
+    return made.out.file.getvalue()
+
+
+def told(made: Output) -> str:
+    assert isinstance(made.err.file, io.StringIO)
+    return made.err.file.getvalue()
+
+
+def test_the_plan_as_text() -> None:
+    world = howto_world()
+    plan = prepare(HOWTO, context_of(world)).plan
+    ids = {port.mac: port.id for port in world.ports.values()}
+    group = "haos-ha_first-ha_second: protocol 112 to and from 10.200.51.32/32, 10.200.51.33/32, nothing else"
+    assert list(plan_lines(plan)) == [
+        "Pair ha_first-ha_second: VIP 10.200.51.2 on ha_lab (10.200.51.0/24), VRID 1",
+        "  + port             haos-vip-ha_first-ha_second: 10.200.51.2, MAC 00:00:5e:00:01:01",
+        f"  + security group   {group}",
+        f"  ~ port             {ids['fa:16:3e:8d:dc:bb']} (ha_first): "
+        "+ allowed address pair 10.200.51.2, the security group",
+        f"  ~ port             {ids['fa:16:3e:f3:a9:a3']} (ha_second): "
+        "+ allowed address pair 10.200.51.2, the security group",
+        "  + package          keepalived on ha_first",
+        "  + package          keepalived on ha_second",
+        *(
+            f"  + file             {path} on {node}"
+            for node in ("ha_second", "ha_first")
+            for path in (
+                "/etc/keepalived/haos.d/release-vips",
+                "/etc/systemd/system/keepalived.service.d/haos.conf",
+                "/etc/keepalived/haos.d/ha_first-ha_second.conf",
+                "/etc/keepalived/keepalived.conf",
+            )
+        ),
+        "  ~ service          keepalived on ha_first",
+        "  ~ service          keepalived on ha_second",
+        "Plan: 12 to add, 4 to change.",
+        "Predicted outage: clean stop at most 0.030 s, crash at most 0.93 s (RFC 9568 timers).",
+    ]
+
+
+def test_verbose_shows_requests_and_files() -> None:
+    text = "\n".join(plan_lines(prepare(HOWTO, context_of(howto_world())).plan, verbose=True))
+    assert "POST /v2.0/ports  device_owner=haos:vip device_id=haos-ha_first-ha_second" in text
+    assert "virtual_router_id 1" in text
+    assert "If-Match" in text
+
+
+def test_results_and_exit_codes() -> None:
+    world = howto_world()
+    ctx = context_of(world)
+    shown = output()
+    assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), shown) == 0
+    assert "VIP 10.200.51.2 of pair ha_first-ha_second answers from ha_first (fa:16:3e:8d:dc:bb).\n" in printed(shown)
+    assert "withdraw  ha_first -> ha_second: outage 0.0" in printed(shown)
+    assert "undo: haos teardown ha_first-ha_second" in told(shown)
+
+    again = output()
+    assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), again) == 0
+    assert "nothing had to change" in printed(again)
+
+    report = output()
+    assert show_report(failover_test(None, (), None, ctx), report) == 0
+    assert "| stop     | ha_first | ha_second |" in printed(report)
+    assert printed(report).endswith("PASS: 10.200.51.2 answers from ha_first\n")
+
+    table = output()
+    assert show_status(status(None, None, ctx), table) == 0
+    assert ": healthy\n" in printed(table)
+
+    removal = output()
+    assert show_removal_plan(plan_teardown(None, purge=False, ctx=ctx), removal) == 0
+    assert "Plan: 6 to remove." in printed(removal)
+
+    gone = output()
+    assert show_torn_down(teardown(None, purge=False, ctx=ctx), gone) == 0
+    assert printed(gone).endswith("Pair ha_first-ha_second is gone; VIP 10.200.51.2 is free again.\n")
+
+
+def test_an_unproven_pair_exits_4_and_says_how_to_go_on() -> None:
+    world = howto_world()
+    ctx = context_of(world, lost="connection reset")
+    shown = output()
+    assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), shown) == 4
+    assert "UNKNOWN: the observer was lost: connection reset.\n" in printed(shown)
+    assert "undo: haos teardown" in told(shown)
+
+
+def test_an_unhealthy_pair_exits_4() -> None:
+    world = howto_world()
+    ctx = context_of(world)
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    port = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
+    world.ports[port.id] = replace(port, pairs=())
+    shown = output()
+    assert show_status(status(None, None, ctx), shown) == 4
+    assert "NOT HEALTHY" in printed(shown)
+    assert "ha_first: its port lacks the address pair" in printed(shown)
+
+
+def test_the_timeline_shows_the_gap() -> None:
+    echoes = tuple(Echo(n / 100, None if 20 <= n < 30 else n / 100 + 0.001, None) for n in range(140))
+    gap = Outage(10, 0.19, 0.30, 0.11, 0.1, 0.01)
+    leg = Leg("stop", "a", "b", 0.03, gap, Verdict.PASS, "", History(0.01, echoes, now_s=1.4), start_s=0.2)
+    [line] = timeline(leg, full="#", gap=".")
+    assert line == "stop      |##########......############################################| 1.2 s"
+
+
+def test_quiet_says_results_only() -> None:
+    made = output(quiet=True)
+    progress = ConsoleProgress(made)
+    with progress.step("look"):
+        progress.note("note")
+    made.hint("hint")
+    made.line("result [bold]")
+    assert told(made) == ""
+    assert printed(made) == "result [bold]\n"
+
+
+def test_progress_says_what_failed() -> None:
+    made = output()
+    progress = ConsoleProgress(made)
+    with pytest.raises(KeyError), progress.step("look [here]"):
+        raise KeyError("x")
+    assert "failed look [here]" in told(made)
