@@ -12,8 +12,8 @@ from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
 """Neutron's default `max_allowed_address_pair`; the API does not show it."""
-MIN_KEEPALIVED = (2, 0, 0)
-"""The first with VRRPv3 unicast and per-instance `version`, `garp_master_refresh` as haos writes them."""
+MIN_KEEPALIVED = (2, 0, 10)
+"""Older ones have no `--config-test`, with which haos checks what it writes."""
 
 
 class Severity(enum.StrEnum):

@@ -52,7 +52,7 @@ def pair_file(
     _check(pair, interface, source, peers, record)
     timing, vip = pair.timing, f"{pair.vip}/{pair.vip.max_prefixlen}"
     lines = (
-        f"# Made by haos for pair {pair.name}: changes are overwritten by `haos create` and `haos repair`.",
+        f"# Made by haos for pair {pair.name}: it overwrites what is changed here.",
         f"# haos-record: {record}",
         f"# haos-vip: {vip} dev {interface}",
         f"vrrp_instance {instance_name(pair.name)} {{",

@@ -16,7 +16,7 @@ from haos.core.model import Address, Role
 from haos.core.node import NodeFacts, Removed, Sight
 
 _VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)+)")
-_PAIR = re.compile(r"(?:pair|withdrawn):(.+)")
+_PAIR = re.compile(r"pair:(.+)")
 
 
 class UnreadableError(ValueError):

@@ -1,0 +1,199 @@
+# Shared by all steps. The preamble before it sets the step's parameters.
+set -u
+LC_ALL=C
+export LC_ALL
+umask 077
+MAIN=/etc/keepalived/keepalived.conf
+FOLDER=/etc/keepalived/haos.d
+DROP_IN=/etc/systemd/system/keepalived.service.d/haos.conf
+RELEASE=$FOLDER/release-vips
+MARKER=$FOLDER/.package-by-haos
+UNIT_WAS=$FOLDER/.unit-was
+SHIPPED=$FOLDER/.shipped-keepalived.conf
+LOCK=/run/lock/haos.lock
+
+die() {
+    printf 'haos: %s\n' "$*" >&2
+    exit 9
+}
+
+# Print a key and its text, unambiguous whatever the text holds.
+emit() {
+    printf '%s ' "$1"
+    printf '%s' "$2" | base64 | tr -d '\n'
+    echo
+}
+
+emit_file() {
+    printf '%s ' "$1"
+    base64 <"$2" | tr -d '\n'
+    echo
+}
+
+uptime_s() {
+    read -r up _ </proc/uptime
+    echo "${up%.*}"
+}
+
+# wait_until SECONDS COMMAND…: look every 50 ms until the command succeeds; false at the deadline.
+wait_until() {
+    deadline=$(($(uptime_s) + $1 + 1))
+    shift
+    until "$@"; do
+        [ "$(uptime_s)" -lt "$deadline" ] || return 1
+        sleep 0.05
+    done
+}
+
+# One step at a time on this node, whoever started it. The file is haos's too and goes with the last pair: a lock on
+# a file that was removed meanwhile is none.
+lock() {
+    until_s=$(($(uptime_s) + ${LOCK_TIMEOUT_S:-60}))
+    while :; do
+        exec 9>"$LOCK" || die "cannot open $LOCK"
+        left_s=$((until_s - $(uptime_s)))
+        [ "$left_s" -gt 0 ] && flock -w "$left_s" 9 || die "another haos is at work on this node ($LOCK is held)"
+        if [ "$LOCK" -ef "/proc/$$/fd/9" ]; then
+            return
+        fi
+    done
+}
+
+main_pid() {
+    pid=$(systemctl show -p MainPID --value keepalived.service 2>/dev/null)
+    [ "${pid:-0}" -gt 0 ] && echo "$pid"
+}
+
+state() {
+    systemctl is-active keepalived.service 2>/dev/null 9>&-
+}
+
+is_state() {
+    [ "$(state)" = "$1" ]
+}
+
+has_child() {
+    pid=$(main_pid) || return 1
+    children=/proc/$pid/task/$pid/children # a kernel may be built without it
+    [ ! -e "$children" ] || [ -n "$(cat "$children")" ]
+}
+
+is_settled() {
+    is_state active && has_child
+}
+
+# dump WORD FILE TRIES: let keepalived write its state and print it; false if none came (50 ms a try). In its own
+# /tmp, which may be a private one; a file that is a link, or not root's, is somebody else's.
+dump() {
+    pid=$(main_pid) || return 1
+    signal=$(keepalived --signum="$1" 2>/dev/null) || return 1
+    where=/proc/$pid/root/tmp/$2
+    rm -f "$where"
+    kill -"$signal" "$pid" 2>/dev/null || return 1
+    tries=$3
+    until is_whole "$where"; do
+        [ "$tries" -gt 0 ] || return 1
+        tries=$((tries - 1))
+        sleep 0.05
+    done
+    cat "$where"
+    rm -f "$where" "${where%/*}/keepalived_parent.data"
+}
+
+is_whole() {
+    [ -f "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && [ -n "$(tail -c 2 "$1" 2>/dev/null)" ] || return 1
+    case $1 in
+    *.json)
+        case $(head -c 1 "$1")$(tr -d '\n' <"$1" | tail -c 1) in
+        '[]' | '{}') ;; # a list, or (json_version 2) an object
+        *) return 1 ;;
+        esac
+        ;;
+    esac
+}
+
+# runs INSTANCE: whether keepalived says that it runs it. 0 yes, 1 no, 2 it does not say.
+runs() {
+    text=$(dump JSON keepalived.json "${2:-40}") || return 2
+    case $text in
+    *"\"iname\":\"$1\""* | *"\"iname\": \"$1\""*) return 0 ;;
+    esac
+    return 1
+}
+
+is_running_all() {
+    is_settled || return 1
+    for file in "$FOLDER"/*.conf; do
+        [ -f "$file" ] || continue
+        name=${file##*/}
+        runs "haos_${name%.conf}"
+        [ $? -ne 1 ] || return 1
+    done
+}
+
+is_gone() {
+    is_state active || return 0
+    runs "haos_$1" 6
+    [ $? -ne 0 ]
+}
+
+# What a step that was killed left half-made.
+sweep() {
+    rm -rf "$FOLDER"/.haos-* /etc/keepalived/.haos-* "${DROP_IN%/*}"/.haos-*
+    if [ -L "$MAIN" ]; then
+        main=$(readlink -f "$MAIN")
+        rm -f "${main%/*}"/.haos-*.tmp*
+    fi
+}
+
+has_pairs() {
+    for file in "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn; do
+        [ -f "$file" ] && return 0
+    done
+    return 1
+}
+
+has_active_pairs() {
+    for file in "$FOLDER"/*.conf; do
+        [ -f "$file" ] && return 0
+    done
+    return 1
+}
+
+# Whether keepalived.conf holds nothing but lines that haos wrote (OUR_LINES: those, one a line).
+main_is_ours() {
+    [ -f "$MAIN" ] && head -n 1 "$MAIN" | grep -qxF "$(printf '%s\n' "$OUR_LINES" | head -n 1)" || return 1
+    ! sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' "$MAIN" | grep -qvxF "$OUR_LINES"
+}
+
+why_not() {
+    journalctl -q -u keepalived.service -n 20 -o cat --no-pager 2>/dev/null |
+        grep -v -e '^Start' -e '^Stop' -e systemd | tail -n 1
+}
+
+# keepalived that was started with no instance never reports that it is ready ("activating"); it has none to lose.
+reload() {
+    case $(state) in
+    active | reloading)
+        systemctl reload keepalived.service 9>&- || die "keepalived was not reloaded: $(why_not)"
+        ;;
+    activating)
+        if has_active_pairs; then
+            start
+        fi
+        ;;
+    esac
+}
+
+start() {
+    systemctl reset-failed keepalived.service 2>/dev/null 9>&-
+    timeout 30 systemctl restart keepalived.service 9>&- || die "keepalived did not start: $(why_not)"
+}
+
+await_running() {
+    wait_until 15 is_running_all || die "keepalived does not run all that it should: $(why_not)"
+}
+
+sync_folder() {
+    sync "$1" 2>/dev/null || sync
+}

@@ -1,0 +1,215 @@
+# Put a pair's files in place. All is uploaded beside its place and tested as a whole before the first file moves; up
+# to then nothing has changed, whatever fails. Starts nothing.
+lock
+made=
+temps=
+test_main=/etc/keepalived/.haos-test.conf.tmp
+test_folder=$FOLDER/.haos-test.tmp
+
+finish() {
+    rm -f $temps "$test_main"
+    rm -rf "$test_folder"
+    has_pairs || rm -f "$UNIT_WAS"
+    # Only folders that are still empty go; on success they are not.
+    for folder in $made; do
+        rmdir "$folder" 2>/dev/null
+    done
+}
+trap finish EXIT
+trap 'exit 143' TERM INT HUP
+
+make_folder() {
+    [ -d "$1" ] && return
+    (umask 022 && mkdir -p "$1") && chmod "$2" "$1" || die "cannot make $1"
+    made="$1 $made"
+}
+
+temp_of() {
+    echo "${1%/*}/.haos-${1##*/}.tmp"
+}
+
+# upload PATH MODE BASE64 BYTES
+upload() {
+    temp=$(temp_of "$1")
+    temps="$temps $temp"
+    rm -f "$temp"
+    printf '%s' "$3" | base64 -d >"$temp" && [ "$(wc -c <"$temp")" -eq "$4" ] ||
+        die "cannot write $temp: is the disk full?"
+    chmod "$2" "$temp" && chown root:root "$temp" && sync_folder "$temp" || die "cannot prepare $temp"
+}
+
+upload_all() {
+    index=0
+    while [ "$index" -lt "$FILE_COUNT" ]; do
+        eval "path=\$FILE_${index}_PATH mode=\$FILE_${index}_MODE data=\$FILE_${index}_DATA bytes=\$FILE_${index}_BYTES"
+        case $path in
+        "$FOLDER"/*) make_folder "$FOLDER" 0750 ;;
+        /etc/keepalived/*) make_folder /etc/keepalived 0755 ;;
+        *) make_folder "${path%/*}" 0755 ;;
+        esac
+        upload "$path" "$mode" "$data" "$bytes"
+        index=$((index + 1))
+    done
+}
+
+# A keepalived.conf that is not ours gets one line; if its last line has no end, neither has ours, so that taking
+# the line away gives back the same bytes.
+include_in_foreign() {
+    [ -f "$MAIN" ] || die "keepalived.conf has vanished since haos looked: run it again"
+    grep -qxF "$INCLUDE_LINE" "$MAIN" && return
+    main=$(readlink -f "$MAIN")
+    temp=$(temp_of "$main")
+    temps="$temps $temp"
+    cp -a "$main" "$temp" || die "cannot copy $main"
+    if [ -s "$main" ] && [ -n "$(tail -c 1 "$main")" ]; then
+        printf '\n%s' "$INCLUDE_LINE" >>"$temp"
+    else
+        printf '%s\n' "$INCLUDE_LINE" >>"$temp"
+    fi || die "cannot write $temp: is the disk full?"
+    sync_folder "$temp"
+    foreign=$main
+}
+
+# The future configuration, whole: keepalived.conf as it will be, its include led to a folder with the new file.
+build_test() {
+    rm -rf "$test_folder"
+    mkdir "$test_folder" || die "cannot make $test_folder"
+    for file in "$FOLDER"/*.conf; do
+        [ -f "$file" ] && cp "$file" "$test_folder/"
+    done
+    pair_temp=$(temp_of "$FOLDER/$PAIR.conf")
+    cp "$pair_temp" "$test_folder/$PAIR.conf" || die "cannot build the configuration to test"
+    future=$MAIN
+    for file in "$(temp_of "$MAIN")" ${foreign:+"$(temp_of "$foreign")"}; do
+        [ -f "$file" ] && future=$file
+    done
+    while IFS= read -r line || [ -n "$line" ]; do
+        [ "$line" = "$INCLUDE" ] && line="include $test_folder/*.conf"
+        printf '%s\n' "$line"
+    done <"$future" >"$test_main" && [ -s "$test_main" ] || die "cannot build the configuration to test"
+}
+
+# config_test FILE: what keepalived says of it, in the names of the files as they will be; ends with its exit code.
+config_test() {
+    said=$(keepalived --config-test -f "$1" 2>&1)
+    code=$?
+    printf '%s\n' "$said" | sed "s|$test_main|$MAIN|g; s|$test_folder/|$FOLDER/|g"
+    return "$code"
+}
+
+# Others' messages are others' affair (files in the howto's style fail the test, and run): only new ones count.
+compare_tests() {
+    before=
+    rc_before=0
+    if [ -s "$MAIN" ]; then
+        before=$(config_test "$MAIN")
+        rc_before=$?
+    fi
+    after=$(config_test "$test_main")
+    rc_after=$?
+    [ "$rc_after" -eq 0 ] && return
+    new=$(printf '%s\n' "$after" | grep -vxF "${before:-haos: no message}" | sed '/^$/d')
+    [ -z "$new" ] && [ "$rc_before" -ne 0 ] && return
+    die "keepalived refuses the configuration: $(printf '%s' "${new:-exit code $rc_after}" | tr '\n' ';')"
+}
+
+has_address() {
+    ip -o address show ${2:+dev "$2"} | sed -n 's/.* inet6\{0,1\} \([^ /]*\).*/\1/p' | grep -qxF "$1"
+}
+
+check_addresses() {
+    has_address "$SOURCE" "$INTERFACE" || die "$SOURCE is not an address of $INTERFACE on this node"
+    for peer in $PEERS; do
+        if has_address "$peer" ''; then
+            die "the peer $peer is this node itself"
+        fi
+    done
+}
+
+# Every file that keepalived would read: keepalived.conf and, three levels deep, what it includes; withdrawn pairs too.
+config_files() {
+    level=$MAIN
+    for depth in 1 2 3; do
+        next=
+        for file in $level "$FOLDER"/*.conf.withdrawn; do
+            [ -f "$file" ] || continue
+            echo "$file"
+            [ "${file%.withdrawn}" = "$file" ] || continue
+            for pattern in $(sed -n 's/[#!].*//; s/^[[:space:]]*include[a-z]*[[:space:]]\{1,\}//p' "$file" | tr -d '"'); do
+                case $pattern in
+                /*) next="$next $pattern" ;;
+                *) next="$next ${file%/*}/$pattern" ;;
+                esac
+            done
+        done
+        level=$next
+    done | sort -u
+}
+
+check_vrid() {
+    other=$(config_files | while IFS= read -r file; do
+        [ "${file%.withdrawn}" = "$FOLDER/$PAIR.conf" ] || cat "$file"
+        echo
+    done | awk -v want="$VRID" -v device="$INTERFACE" -v version="$VERSION" '
+        function flush() {
+            if (name != "" && vrid == want && dev == device && fam == version) print name
+            name = ""
+        }
+        { sub(/[#!].*/, ""); gsub(/["{}]/, " ") }
+        $1 == "vrrp_instance" { flush(); name = $2; dev = ""; vrid = ""; fam = 4; next }
+        /^(global_defs|virtual_server|vrrp_script|vrrp_sync_group)/ { flush() }
+        $1 == "interface" { dev = $2 }
+        $1 == "virtual_router_id" { vrid = $2 + 0 }
+        { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*(\/[0-9]+)?$/) fam = 6 }
+        END { flush() }' | head -n 1)
+    [ -z "$other" ] || die "VRID $VRID is used on $INTERFACE by another instance of this node, $other"
+}
+
+# replace PATH: move the uploaded file into its place, if it differs from what is there.
+replace() {
+    temp=$(temp_of "$1")
+    if cmp -s "$temp" "$1" && [ "$(stat -c '%a %u %g' "$temp")" = "$(stat -c '%a %u %g' "$1")" ]; then
+        return
+    fi
+    mv -f "$temp" "$1" || die "cannot replace $1"
+    sync_folder "${1%/*}"
+    command -v restorecon >/dev/null 2>&1 && restorecon -F "$1" >/dev/null 2>&1
+    changed=yes
+    [ "$1" = "$DROP_IN" ] && systemctl daemon-reload 9>&-
+}
+
+command -v keepalived >/dev/null 2>&1 || die "keepalived is not installed"
+foreign=
+sweep
+upload_all
+if [ -f "$(temp_of "$MAIN")" ] && [ -f "$MAIN" ] && ! main_is_ours; then
+    die "a keepalived.conf that is not haos's has appeared: run it again"
+fi
+[ -z "$INCLUDE_LINE" ] || include_in_foreign
+check_addresses
+check_vrid
+build_test
+compare_tests
+if ! has_pairs && [ ! -e "$UNIT_WAS" ]; then
+    printf '%s %s\n' "$(systemctl is-enabled keepalived.service 2>/dev/null)" "$(state)" >"$UNIT_WAS" ||
+        die "cannot write $UNIT_WAS"
+fi
+
+changed=no
+index=0
+while [ "$index" -lt "$FILE_COUNT" ]; do
+    eval "replace \"\$FILE_${index}_PATH\""
+    index=$((index + 1))
+done
+if [ -f "$FOLDER/$PAIR.conf.withdrawn" ]; then
+    rm -f "$FOLDER/$PAIR.conf.withdrawn"
+    changed=yes
+fi
+if [ -n "$foreign" ]; then
+    mv -f "$(temp_of "$foreign")" "$foreign" || die "cannot replace $foreign"
+    sync_folder "${foreign%/*}"
+    command -v restorecon >/dev/null 2>&1 && restorecon "$foreign" >/dev/null 2>&1
+    changed=yes
+fi
+emit changed "$changed"
+echo end

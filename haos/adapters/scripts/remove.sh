@@ -1,0 +1,155 @@
+# Take a pair off the node; what pairs share goes with the last one. Every part is done if it is still to do, so that
+# a removal that was killed anywhere is finished by the next. A node that haos never touched is left alone.
+lock
+temps=
+trap 'rm -f $temps' EXIT
+trap 'exit 143' TERM INT HUP
+did() { emit done "$1"; }
+left() { emit left "$1"; }
+
+# take PATH…: remove what is there, and say so.
+take() {
+    for path in "$@"; do
+        [ -e "$path" ] || [ -L "$path" ] || continue
+        rm -rf "$path" || die "cannot remove $path"
+        did "removed $path"
+    done
+}
+
+is_ours_here() {
+    [ -d "$FOLDER" ] || [ -e "$DROP_IN" ] || { [ -f "$MAIN" ] && grep -qxF "$INCLUDE" "$MAIN"; }
+}
+
+was() {
+    cat "$UNIT_WAS" 2>/dev/null
+}
+
+stop_daemon() {
+    case $(state) in
+    active | reloading | activating)
+        timeout 30 systemctl stop keepalived.service 9>&- || die "keepalived did not stop: $(why_not)"
+        did "stopped keepalived"
+        ;;
+    esac
+    case $(was) in
+    disabled*) systemctl disable --quiet keepalived.service 2>/dev/null 9>&- && did "disabled keepalived, as it was" ;;
+    esac
+    systemctl reset-failed keepalived.service 2>/dev/null 9>&-
+}
+
+# without_line FILE: the file without our line; 1 is grep's word for "nothing is left".
+without_line() {
+    grep -avxF "$INCLUDE" "$1"
+    [ $? -le 1 ]
+}
+
+# The foreign keepalived.conf gets its bytes back: our line with its end, or with the one before it if it has none.
+exclude_from_foreign() {
+    main=$(readlink -f "$MAIN")
+    temp=${main%/*}/.haos-${main##*/}.tmp
+    temps="$temp $temp.lines"
+    cp -a "$main" "$temp" || die "cannot copy $main"
+    if [ -z "$(tail -c 1 "$main")" ]; then
+        without_line "$main" >"$temp"
+    elif [ "$(tail -n 1 "$main")" = "$INCLUDE" ]; then
+        head -c "-$((${#INCLUDE} + 1))" "$main" >"$temp"
+    else
+        without_line "$main" >"$temp.lines" && head -c -1 "$temp.lines" >"$temp"
+    fi || die "cannot write $temp: is the disk full?"
+    rm -f "$temp.lines"
+    sync_folder "$temp"
+    mv -f "$temp" "$main" || die "cannot replace $main"
+    command -v restorecon >/dev/null 2>&1 && restorecon "$main" >/dev/null 2>&1
+    did "removed haos's line from $main"
+}
+
+remove_last() {
+    if main_is_ours; then
+        stop_daemon
+        take "$MAIN"
+    elif [ -f "$MAIN" ] && grep -qxF "$INCLUDE" "$MAIN"; then
+        exclude_from_foreign
+        case $(was) in
+        *' inactive' | *' failed') stop_daemon ;;
+        *) reload ;;
+        esac
+    elif [ ! -f "$MAIN" ]; then
+        stop_daemon
+    fi
+    take "$DROP_IN"
+    if [ -d "${DROP_IN%/*}" ]; then
+        systemctl daemon-reload 9>&-
+        rmdir "${DROP_IN%/*}" 2>/dev/null
+    fi
+}
+
+# Only the VIP as keepalived sets it, a host address: the same address in a network's form is somebody else's.
+release_vip() {
+    case $VIP in *:*) length=128 ;; *) length=32 ;; esac
+    ip -o address show to "$VIP" | while read -r _ device family address _; do
+        [ "$address" = "$VIP/$length" ] || { [ "$address" = "$VIP" ] && [ "$family" = inet ]; } || continue
+        ip address del "$VIP/$length" dev "$device" && did "removed the left-over VIP $VIP from $device"
+    done
+}
+
+purge_package() {
+    names=keepalived
+    [ -s "$MARKER" ] && names=$(cat "$MARKER")
+    if command -v apt-get >/dev/null 2>&1; then
+        # What came along goes along, unless something that came later wants it.
+        wider=$(LC_ALL=C apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' |
+            grep -vxF "$(printf '%s\n' "$names" | sed 's/:.*//')")
+        [ -z "$wider" ] || names=keepalived
+        DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=120 purge $names >/dev/null 2>&1 9>&-
+    elif command -v dnf >/dev/null 2>&1; then
+        dnf -y -q remove keepalived >/dev/null 2>&1 9>&-
+    elif command -v zypper >/dev/null 2>&1; then
+        zypper --non-interactive --quiet remove --clean-deps keepalived >/dev/null 2>&1 9>&-
+    else
+        false
+    fi
+}
+
+purge() {
+    if has_pairs; then
+        left "package keepalived: other pairs need it"
+    elif [ -f "$MAIN" ]; then
+        left "package keepalived: $MAIN, which is not haos's, needs it"
+    elif ! command -v keepalived >/dev/null 2>&1; then
+        :
+    elif (umask 022 && purge_package); then
+        hash -r # what the shell remembers of it is no longer true
+        did "removed package keepalived"
+    else
+        left "package keepalived: the package manager did not remove it"
+    fi
+}
+
+ours=no
+if is_ours_here; then
+    ours=yes
+    sweep
+    take "$FOLDER/$PAIR.conf" "$FOLDER/$PAIR.conf.withdrawn"
+    if has_pairs; then
+        reload
+        wait_until 10 is_gone "$PAIR" || die "keepalived still runs haos_$PAIR: $(why_not)"
+    else
+        remove_last
+    fi
+    release_vip
+fi
+[ "$PURGE" = no ] || purge
+if [ "$ours" = yes ] && ! has_pairs; then
+    if [ -f "$SHIPPED" ] && command -v keepalived >/dev/null 2>&1 && [ ! -e "$MAIN" ]; then
+        mv "$SHIPPED" "$MAIN" && did "put the package's own $MAIN back"
+    fi
+    take "$MARKER" "$UNIT_WAS" "$SHIPPED" "$RELEASE"
+    rmdir "$FOLDER" 2>/dev/null && did "removed $FOLDER"
+    command -v keepalived >/dev/null 2>&1 || rmdir /etc/keepalived 2>/dev/null
+    [ ! -d "$FOLDER" ] || left "$FOLDER: it holds files that are not haos's"
+    rm -f /tmp/keepalived.json
+fi
+if ! has_pairs; then
+    rm -f "$LOCK"
+fi
+echo end

@@ -1,0 +1,174 @@
+"""Installing and purging keepalived by apt, dnf and zypper: scripts for real, package managers as stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from haos.adapters.node import Node
+from haos.core.keepalived import MAIN_PATH, PACKAGE_MARKER
+from haos.core.node import Removal
+from haos.errors import StepError
+from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
+
+PACKAGE = "/run/fake/package"
+"""Where the real daemon waits to be "installed" to /usr/sbin."""
+
+MANAGER = f"""#!/bin/sh
+# apt-get, dnf and zypper as far as the scripts use them; "installs" the real daemon, and a library with it.
+log=/run/fake/manager.log
+echo "${{0##*/}} $*" >>$log
+[ "$(umask)" = 0022 ] || echo "umask $(umask)" >>$log
+[ -z "${{DEBIAN_FRONTEND:-}}" ] || echo "frontend $DEBIAN_FRONTEND" >>$log
+case " $* " in
+*" -s purge "*) for name in $(cat /run/fake/packages); do echo "Purg $name [1]"; done ;;
+*" install "*)
+    if [ -e /run/fake/broken ]; then
+        echo "E: Could not get lock /var/lib/dpkg/lock-frontend" >&2
+        exit 100
+    fi
+    if [ -e /run/fake/no-lists ]; then
+        echo "E: Package 'keepalived' has no installation candidate" >&2
+        exit 100
+    fi
+    echo install >>/run/fake/systemctl.log
+    cp {PACKAGE} /usr/sbin/keepalived
+    printf 'keepalived\\nlibnl-3-200\\n' >>/run/fake/packages
+    [ ! -e /run/fake/ships-example ] || echo 'vrrp_instance example {{ }}' >{MAIN_PATH}
+    ;;
+*" update "*) rm -f /run/fake/no-lists ;;
+*" purge "* | *" remove "*) rm -f /usr/sbin/keepalived; : >/run/fake/packages ;;
+esac
+"""
+QUERY = """#!/bin/sh
+case $* in
+*Status*keepalived) grep -qx keepalived /run/fake/packages && printf installed ;;
+*Status*) sed 's/^/installed /' /run/fake/packages ;;
+*) cat /run/fake/packages ;;
+esac
+"""
+MANAGERS = {"apt": "apt-get", "dnf": "dnf", "zypper": "zypper"}
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    require("keepalived")
+    with sandbox() as made:
+        made.sh(f"mv $(command -v keepalived) {PACKAGE}; echo base >/run/fake/packages; : >/run/fake/manager.log")
+        made.sh("rmdir /etc/keepalived")  # it comes, and goes, with the package
+        made.sh("rm -f /usr/bin/apt-get /usr/bin/dnf /usr/bin/zypper /usr/bin/dpkg-query /usr/bin/rpm")
+        yield made
+
+
+@pytest.fixture
+def node(box: Sandbox) -> Node:
+    return Node(box, "ha_first")
+
+
+def give(box: Sandbox, manager: str) -> None:
+    for name, text in {MANAGERS[manager]: MANAGER, "dpkg-query": QUERY, "rpm": QUERY}.items():
+        box.write(f"/run/bin/{name}", text)
+        box.sh(f"chmod +x /run/bin/{name}")
+
+
+def log(box: Sandbox) -> str:
+    return box.read("/run/fake/manager.log").decode()
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_installs_marks_and_purges(box: Sandbox, node: Node, manager: str) -> None:
+    give(box, manager)
+    before = box.snapshot()
+    facts = node.facts(MAC)
+    assert (facts.keepalived, facts.package_manager) == (None, manager)
+    version = node.install_keepalived()
+    facts = node.facts(MAC)
+    assert facts.keepalived == version
+    assert facts.package_by_haos
+    assert not facts.daemon_active
+    assert box.read(PACKAGE_MARKER).decode() == "keepalived\nlibnl-3-200\n"
+    node.install_keepalived()
+    assert log(box).count(" install ") == 1
+    removed = node.remove(Removal("web", ip_address("10.200.51.9"), None, purge_package=True))
+    assert "removed package keepalived" in removed.done
+    assert node.facts(MAC).keepalived is None
+    assert box.snapshot() == before
+
+
+def test_apt_is_asked_without_questions_and_waits_for_its_lock(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    node.install_keepalived()
+    assert "DPkg::Lock::Timeout=" in log(box)
+    assert "frontend noninteractive" in log(box)
+    assert "update" not in log(box)
+    assert "umask" not in log(box), "what the package's scripts make is for all to read"
+
+
+def test_apt_lists_are_updated_only_if_needed(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    box.sh("touch /run/fake/no-lists")
+    node.install_keepalived()
+    assert [line.split()[-1] for line in log(box).splitlines() if "apt-get" in line] == [
+        "keepalived",
+        "update",
+        "keepalived",
+    ]
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_failure_gives_the_managers_reason_and_leaves_no_mark(box: Sandbox, node: Node, manager: str) -> None:
+    give(box, manager)
+    box.sh("touch /run/fake/broken")
+    before = box.snapshot()
+    with pytest.raises(StepError, match="did not install keepalived: E: Could not get lock"):
+        node.install_keepalived()
+    box.sh("rm -f /run/lock/haos.lock")
+    assert box.snapshot() == before
+
+
+def test_package_that_was_there_is_not_ours(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    box.sh(f"cp {PACKAGE} /usr/sbin/keepalived")
+    node.install_keepalived()
+    assert not node.facts(MAC).package_by_haos
+    assert log(box) == ""
+
+
+def test_nothing_starts_where_an_old_configuration_lies(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    box.write(MAIN_PATH, "vrrp_instance old {\n}\n")
+    node.install_keepalived()
+    calls = [line.split()[0] for line in box.read("/run/fake/systemctl.log").decode().splitlines()]
+    assert calls.index("mask") < calls.index("install") < calls.index("unmask")
+    assert box.read(MAIN_PATH) == b"vrrp_instance old {\n}\n"
+
+
+def test_example_of_the_package_does_not_run(box: Sandbox, node: Node) -> None:
+    give(box, "dnf")
+    box.sh("touch /run/fake/ships-example")
+    node.install_keepalived()
+    assert node.facts(MAC).main_config is None
+    removed = node.remove(Removal("web", ip_address("10.200.51.9"), None))
+    assert f"put the package's own {MAIN_PATH} back" in removed.done
+    assert b"vrrp_instance example" in box.read(MAIN_PATH)
+
+
+def test_run_that_was_killed_amid_the_installation_is_completed_as_ours(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    box.write("/run/bin/cp", '#!/bin/sh\nkill -9 $(cat /run/fake/step)\nkill -9 "$PPID"\n')
+    box.sh("chmod +x /run/bin/cp")
+    box.write("/run/bin/mktemp", '#!/bin/sh\necho "$PPID" >/run/fake/step\nexec /bin/mktemp "$@"\n')
+    box.sh("chmod +x /run/bin/mktemp")
+    with pytest.raises(StepError):
+        node.install_keepalived()
+    box.sh("rm /run/bin/cp /run/bin/mktemp")
+    assert node.facts(MAC).package_by_haos, "marked before it is there"
+    node.install_keepalived()
+    assert node.facts(MAC).package_by_haos
+
+
+def test_node_without_a_known_manager_is_said(node: Node) -> None:
+    with pytest.raises(StepError, match="no apt-get, dnf or zypper"):
+        node.install_keepalived()
