@@ -21,7 +21,7 @@ FABRICS = ("ovs",)
 @contextmanager
 def _lab_errors() -> Iterator[None]:
     # The lab stands alone and has its own error; on the command line both look the same.
-    from haos.lab.requirements import LabError
+    from haos.lab.errors import LabError
 
     try:
         yield

@@ -1,10 +1,11 @@
 """From the history of a probe run to an outage with its resolution, and a verdict. Pure.
 
-What counts as lost: a probe that is unanswered, or answered later than `late_s`. Practice differs: ping takes any answer
-that comes at all, fping in its loop mode none that takes longer than one period. The default, 0.1 s, lies between: on
-one segment answers take less than a millisecond, and a stall shorter than that is no failover. But an answer that was
-long under way must not count: while a client resolves an address again, its kernel keeps up to a second's packets and
-sends them when it knows; the VIP was dark all that time, though each of those probes is answered in the end.
+What counts as lost: a probe that is unanswered, or answered later than `late_s`. Practice differs: ping takes any
+answer that comes at all, fping in its loop mode none that takes longer than one period. The default, 0.1 s, lies
+between: on one segment answers take less than a millisecond, and a stall shorter than that is no failover. But an
+answer that was long under way must not count: while a client resolves an address again, its kernel keeps up to a
+second's packets and sends them when it knows; the VIP was dark all that time, though each of those probes is answered
+in the end.
 """
 
 from __future__ import annotations

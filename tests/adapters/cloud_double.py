@@ -27,7 +27,7 @@ clouds:
       project_name: demo
       user_domain_name: Default
       project_domain_name: Default
-    region_name: lab
+    region_name: RegionOne
     haos:
       ssh_user: debian
 """

@@ -179,7 +179,7 @@ def test_a_reservation_whose_answer_was_lost_is_adopted(
     cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: dict[str, object]
 ) -> None:
     made = fixture("neutron/reservation")["port"]
-    mock.post(f"{NEUTRON}/ports", [answer])  # type: ignore[list-item]
+    mock.post(f"{NEUTRON}/ports", [answer])
     mock.get(f"{NEUTRON}/ports", json={"ports": [made]})
     assert cloud.reserve(RESERVATION).id == made["id"]
     assert [line.split("?")[0] for line in asked(mock)] == ["POST /network/v2.0/ports", "GET /network/v2.0/ports"]

@@ -42,7 +42,7 @@ def test_insecure_is_known(mock: requests_mock.Mocker, clouds: Path) -> None:
 
 def test_application_credentials(mock: requests_mock.Mocker, clouds: Path) -> None:
     clouds.write_text(
-        "clouds: {app: {auth_type: v3applicationcredential, region_name: lab, "
+        "clouds: {app: {auth_type: v3applicationcredential, region_name: RegionOne, "
         f"auth: {{auth_url: '{URL}/identity/v3',"
         " application_credential_id: i, application_credential_secret: s}}}"
     )
@@ -76,7 +76,7 @@ def test_a_catalog_without_network(mock: requests_mock.Mocker, clouds: Path) -> 
     token = fixture("keystone/token")
     token["token"]["catalog"] = [entry for entry in token["token"]["catalog"] if entry["type"] != "network"]
     mock.post(f"{URL}/identity/v3/auth/tokens", json=token, headers={"X-Subject-Token": "t"}, status_code=201)
-    with pytest.raises(CloudError, match="endpoint for network service in lab region not found"):
+    with pytest.raises(CloudError, match="endpoint for network service in RegionOne region not found"):
         connect(["--os-cloud", "test"], config_files=[clouds])
 
 

@@ -12,7 +12,7 @@ from haos.lab.api.tokens import Token, Tokens, stamp
 
 V3 = "/identity/v3"
 DOMAIN = {"id": "default", "name": "Default"}
-REGION = "lab"
+REGION = "RegionOne"
 SERVICES = (
     ("identity", "keystone", "/identity"),
     ("compute", "nova", "/compute/v2.1"),

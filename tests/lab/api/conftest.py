@@ -141,7 +141,7 @@ def connect(**auth: Any) -> openstack.connection.Connection:
     """Connect the real SDK; it warns of its own plans when it does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return openstack.connect(load_yaml_config=False, load_envvars=False, region_name="lab", **auth)
+        return openstack.connect(load_yaml_config=False, load_envvars=False, region_name="RegionOne", **auth)
 
 
 @pytest.fixture

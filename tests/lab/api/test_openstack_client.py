@@ -29,7 +29,7 @@ clouds:
       project_name: demo
       user_domain_id: default
       project_domain_id: default
-    region_name: lab
+    region_name: RegionOne
     identity_api_version: 3
 """
 

@@ -1,0 +1,80 @@
+"""Where an observer has no Python, or gives it no right to ICMP: its own ping, which measures more coarsely."""
+
+from __future__ import annotations
+
+import re
+
+from haos.adapters.probe_report import ASKED, ObserverClock
+from haos.core.model import Address
+from haos.core.probe import Echo, History, Mark
+
+SLOW_S = 0.2
+"""What older pings allow to users who are not root."""
+
+_LINE = re.compile(r"\[(?P<at>\d+\.\d+)\] (?P<text>.*icmp_seq=(?P<seq>\d+).*)")
+_TIME = re.compile(r"time=([\d.]+) ms")
+_EXIT = re.compile(r"ping-exit (\d+)")
+_ENDS = {"143": ASKED, "0": "limit", "1": "limit"}  # 143: by the signal of our own script
+
+
+def try_script(interval_s: float) -> str:
+    """Return a script that succeeds where ping is there and may probe at this interval."""
+    return f"ping -n -D -O -c 2 -w 2 -i {interval_s:g} 127.0.0.1 >/dev/null 2>&1"
+
+
+def run_script(vip: Address, interval_s: float, limit_s: float) -> str:
+    """Return a script that pings until its stdin ends or the limit is reached."""
+    # A job in the background has no stdin of its own: hence the copy.
+    return (
+        "exec 3<&0; export LC_ALL=C; "
+        f"ping -n -D -O -i {interval_s:g} -w {limit_s:.0f} {vip} 2>&1 & ping=$!; "
+        "(cat <&3; kill $ping) >/dev/null 2>&1 & "
+        "wait $ping; echo ping-exit $?"
+    )
+
+
+class PingReport:
+    """The report of iputils' `ping -D -O`; its clock is the observer's wall clock, it sees no MAC."""
+
+    def __init__(self, interval_s: float, slack: tuple[float, float, float]) -> None:
+        """`slack` is one look at the observer's clock: (asked here, what it said, heard here)."""
+        self.started = False
+        self.failure: str | None = None
+        self.end: str | None = None
+        self._interval_s = interval_s
+        self._echoes: dict[int, Echo] = {}
+        self._left: dict[int, float] = {}
+        self._marks: list[Mark] = []
+        self._clock = ObserverClock()
+        self._clock.heard(slack[1], slack[2], slack[0])
+        self._now_s = 0.0
+
+    def feed(self, line: str, heard_s: float) -> None:
+        """See Report."""
+        found = _LINE.match(line)
+        if found is None:
+            if code := _EXIT.match(line):
+                self.end = _ENDS.get(code[1], f"ping ended with {code[1]}")
+            return
+        at_s, seq = float(found["at"]), int(found["seq"])
+        self._now_s = max(self._now_s, at_s)
+        self.started = True
+        if taken := _TIME.search(found["text"]):
+            self._echoes[seq] = Echo(at_s - float(taken[1]) / 1000, at_s)
+        elif "no answer yet" in found["text"]:
+            # Said when the next one leaves.
+            self._left[seq + 1] = at_s
+            self._echoes.setdefault(seq, Echo(self._left.pop(seq, at_s - self._interval_s)))
+
+    def mark(self, number: int, label: str, called_s: float) -> None:
+        """See Report. Nobody there hears of it, so the moment is worked out from the clocks."""
+        at_s = self._clock.latest_s(called_s)
+        self._marks.append(Mark(label, at_s, at_s - self._clock.earliest_s(called_s)))
+
+    def sync(self, number: int, sent_s: float) -> None:
+        """See Report. Ping answers no sync."""
+
+    def history(self, lost: str | None) -> History:
+        """See Report."""
+        echoes = tuple(self._echoes[seq] for seq in sorted(self._echoes))
+        return History(self._interval_s, echoes, (), tuple(self._marks), self._now_s, lost, "ping")

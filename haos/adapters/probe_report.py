@@ -1,0 +1,144 @@
+"""What the observer reports, line by line, put together to a History that can be asked for at any time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from haos.core.probe import Ask, Echo, History, Mark
+
+ASKED = "asked"
+"""The only good end of a run: it was told to stop."""
+
+
+class Report(Protocol):
+    """Reads one kind of report; not thread-safe."""
+
+    started: bool  # an echo has left
+    failure: str | None  # why it cannot even begin
+    end: str | None  # ASKED or why it ended else, once it said so
+
+    def feed(self, line: str, heard_s: float) -> None:
+        """Take in a line that was heard at this moment of the local monotonic clock; noise is passed over."""
+
+    def mark(self, number: int, label: str, called_s: float) -> None:
+        """Expect a mark that was sent to the observer at this moment of the local clock."""
+
+    def sync(self, number: int, sent_s: float) -> None:
+        """Expect the answer to a sync that was sent at this moment of the local clock."""
+
+    def history(self, lost: str | None) -> History:
+        """Return what has been reported so far."""
+
+
+class ObserverClock:
+    """Maps the local clock to the observer's, within bounds that every round trip narrows."""
+
+    def __init__(self) -> None:
+        # Old round trips are forgotten: clocks drift apart.
+        self._low: deque[float] = deque(maxlen=30)
+        self._high: deque[float] = deque(maxlen=30)
+
+    def heard(self, observer_s: float, heard_s: float, sent_s: float | None = None) -> None:
+        """Learn from a stamp that was made there, heard here afterwards and, if known, asked for before."""
+        self._low.append(observer_s - heard_s)
+        if sent_s is not None:
+            self._high.append(observer_s - sent_s)
+
+    def earliest_s(self, local_s: float) -> float:
+        """Return the earliest moment there that can be this moment here."""
+        return local_s + max(self._low)
+
+    def latest_s(self, local_s: float) -> float:
+        """Return the latest moment there that can be this moment here."""
+        return local_s + min(self._high)
+
+
+class ProgramReport:
+    """The report of our own program, `haos.adapters.remote.probe`."""
+
+    def __init__(self, interval_s: float) -> None:
+        self.started = False
+        self.failure: str | None = None
+        self.end: str | None = None
+        self._interval_s = interval_s
+        self._method: str | None = None
+        self._echoes: dict[int, Echo] = {}
+        self._asks: dict[int, Ask] = {}
+        self._marks: list[Mark] = []
+        self._expected: dict[int, tuple[str | None, float]] = {}  # number -> (label of a mark, when it was sent)
+        self._clock = ObserverClock()
+        self._now_s = 0.0
+
+    def feed(self, line: str, heard_s: float) -> None:
+        """See Report."""
+        words = line.split()
+        if self._method is None:
+            self._greet(words)
+            return
+        try:
+            self._take(words, heard_s)
+        except (ValueError, IndexError, KeyError):
+            return  # half a line, as a connection that breaks leaves it
+
+    def _greet(self, words: list[str]) -> None:
+        if words[:2] == ["haos-probe", "1"] and len(words) == 3:
+            self._method = words[2]
+        elif words[:2] == ["haos-probe", "failed"]:
+            self.failure = " ".join(words[2:])
+
+    def _take(self, words: list[str], heard_s: float) -> None:
+        match words[0]:
+            case "s":
+                self._echoes[int(words[1])] = Echo(float(words[2]))
+            case "a":
+                self._answer(int(words[1]), float(words[2]), words[3])
+            case "x":
+                del self._echoes[int(words[1])]
+            case "k":
+                self._asks[int(words[1])] = Ask(float(words[2]))
+            case "b":
+                self._claim(int(words[1]), words[2])
+            case "m" | "y":
+                self._synced(int(words[1]), float(words[2]), heard_s)
+            case "n":
+                self._now_s = float(words[1])
+                self.started = bool(self._echoes)
+            case "z":
+                self.end = words[1]
+
+    def _answer(self, number: int, at_s: float, responder: str) -> None:
+        echo = self._echoes[number]
+        if echo.answered_s is None:
+            self._echoes[number] = Echo(echo.sent_s, at_s, responder if responder != "-" else None)
+
+    def _claim(self, number: int, mac: str) -> None:
+        ask = self._asks[number]
+        if mac not in ask.answers:
+            self._asks[number] = Ask(ask.sent_s, (*ask.answers, mac))
+
+    def _synced(self, number: int, at_s: float, heard_s: float) -> None:
+        label, sent_s = self._expected.pop(number)
+        self._clock.heard(at_s, heard_s, sent_s)
+        if label is not None:
+            self._marks.append(Mark(label, at_s, at_s - self._clock.earliest_s(sent_s)))
+
+    def mark(self, number: int, label: str, called_s: float) -> None:
+        """See Report."""
+        self._expected[number] = (label, called_s)
+
+    def sync(self, number: int, sent_s: float) -> None:
+        """See Report."""
+        self._expected[number] = (None, sent_s)
+
+    def history(self, lost: str | None) -> History:
+        """See Report."""
+        return History(
+            self._interval_s,
+            tuple(self._echoes.values()),
+            tuple(self._asks.values()),
+            tuple(self._marks),
+            self._now_s,
+            lost,
+            self._method or "none",
+        )

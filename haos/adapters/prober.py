@@ -1,0 +1,152 @@
+"""The observer: the third instance, which says what a client sees of the VIP."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib import resources
+from typing import Protocol
+
+from haos.adapters import probe_ping
+from haos.adapters.probe_report import ProgramReport
+from haos.adapters.probe_run import RemoteProbe
+from haos.core.model import Address
+from haos.errors import RemoteError
+
+ASK_S = 0.1
+DARK_S = 10.0
+"""So long after the last answered echo broadcast questions are held back: see `remote/probe.py`."""
+LIMIT_S = 600.0
+SILENCE_S = 30.0
+"""The observer's program ends by itself when it has heard nothing from haos for so long."""
+START_TIMEOUT_S = 20.0
+SHORT_S = 10.0
+
+_MODULES = {"haos.adapters.remote.wire": "wire.py", "__main__": "probe.py"}
+BOOTSTRAP = (
+    "import sys,types;i=sys.stdin.buffer;"
+    "[exec(i.read(int(i.readline())),sys.modules.setdefault(n,types.ModuleType(n)).__dict__)"
+    f" for n in {tuple(_MODULES)!r}]"
+)
+_FIND_PYTHON = """
+for python in python3 /usr/libexec/platform-python; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
+        echo "$python"
+        exit 0
+    fi
+done
+"""
+_NEIGHBOUR = re.compile(r"\blladdr ([0-9a-fA-F:]{17})\b")
+
+
+class Result(Protocol):
+    """How a script on the observer ended."""
+
+    @property
+    def returncode(self) -> int:
+        """The script's own exit code."""
+
+    @property
+    def stdout(self) -> str:
+        """What it said."""
+
+
+class Door(Protocol):
+    """What is needed of a connection to the observer."""
+
+    def run(self, script: str, *, timeout_s: float, sudo: bool = False, what: str) -> Result:
+        """Run a script there."""
+
+    def spawn(self, argv: Sequence[str], *, sudo: bool = False) -> subprocess.Popen[bytes]:
+        """Start a process there, with pipes."""
+
+    def can_sudo(self) -> bool:
+        """Say whether anything can be run as root."""
+
+
+class RemoteObserver:
+    """Implements `Observer`: with root where it can, without where it must, by ping where there is no Python."""
+
+    def __init__(self, connection: Door) -> None:
+        self._connection = connection
+        self._python: str | None = None
+
+    def neighbour(self, vip: Address) -> str | None:
+        """Return the MAC that the observer's own neighbour table has for the VIP."""
+        said = self._connection.run(f"ip neigh show to {vip}", timeout_s=SHORT_S, what="reading the neighbour table")
+        found = _NEIGHBOUR.search(said.stdout)
+        return found[1].lower() if found else None
+
+    def start_probe(self, vip: Address, *, interval_s: float, limit_s: float = LIMIT_S) -> RemoteProbe:
+        """Start probing; returns once the first probe has left. Raises RemoteError.
+
+        The run ends by itself after `limit_s`, which leaves nothing behind on the observer whatever happens here.
+        """
+        sudo = self._connection.can_sudo()
+        reason = "the observer has no Python 3.6 or newer"
+        if python := self._find_python():
+            argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s)]
+            process = self._connection.spawn(argv, sudo=sudo)
+            probe = RemoteProbe(process, ProgramReport(interval_s))
+            feed(process)
+            failure = probe.await_start(START_TIMEOUT_S)
+            if failure is None:
+                return probe
+            probe.stop()
+            reason = failure
+        return self._start_ping(vip, interval_s, limit_s, sudo, reason)
+
+    def _find_python(self) -> str:
+        if self._python is None:
+            found = self._connection.run(_FIND_PYTHON, timeout_s=SHORT_S, what="looking for Python")
+            self._python = found.stdout.strip()
+        return self._python
+
+    def _start_ping(self, vip: Address, interval_s: float, limit_s: float, sudo: bool, reason: str) -> RemoteProbe:
+        for step_s in (interval_s, max(interval_s, probe_ping.SLOW_S)):
+            script = probe_ping.try_script(step_s)
+            if self._connection.run(script, timeout_s=SHORT_S, sudo=sudo, what="trying ping").returncode == 0:
+                break
+        else:
+            raise RemoteError(
+                f"the observer cannot probe: {reason}; and its ping does not work",
+                hint="install python3 or iputils-ping there, or name another --observer",
+            )
+        report = probe_ping.PingReport(interval_s, self._look_at_clock())
+        script = probe_ping.run_script(vip, step_s, limit_s)
+        probe = RemoteProbe(self._connection.spawn(["sh", "-c", script], sudo=sudo), report)
+        failure = probe.await_start(START_TIMEOUT_S)
+        if failure is not None:
+            probe.stop()
+            raise RemoteError(f"the observer cannot probe: {reason}; and its ping failed: {failure}")
+        return probe
+
+    def _look_at_clock(self) -> tuple[float, float, float]:
+        asked_s = time.monotonic()
+        said = self._connection.run("date +%s.%N", timeout_s=SHORT_S, what="reading the clock").stdout.strip()
+        try:
+            return asked_s, float(said), time.monotonic()
+        except ValueError:
+            raise RemoteError(f"the observer's clock says {said!r}") from None
+
+
+def arguments(
+    vip: Address, interval_s: float, limit_s: float, *, ask_s: float = ASK_S, dark_s: float = DARK_S
+) -> list[str]:
+    """Return the program's arguments."""
+    options = {"interval": interval_s, "ask": ask_s, "dark": dark_s, "limit": limit_s, "silence": SILENCE_S}
+    return [f"vip={vip}", *(f"{name}={value:g}" for name, value in options.items())]
+
+
+def feed(process: subprocess.Popen[bytes]) -> None:
+    """Hand the program's source to the Python that waits for it; one that has died is noticed by the reader."""
+    assert process.stdin is not None
+    folder = resources.files("haos.adapters.remote")
+    with contextlib.suppress(BrokenPipeError):
+        for file in _MODULES.values():
+            source = folder.joinpath(file).read_bytes()
+            process.stdin.write(b"%d\n%s" % (len(source), source))
+        process.stdin.flush()

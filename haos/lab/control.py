@@ -1,0 +1,200 @@
+"""Start, stop and ask labs: what the command line and the tests use."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from haos.lab import cgroups, claims, daemon, image, requirements
+from haos.lab.asking import request
+from haos.lab.claims import Claim
+from haos.lab.errors import LabError
+from haos.lab.files import LOGIN
+from haos.lab.locks import locked
+from haos.lab.model import FabricKind
+from haos.lab.namespaces import environment as program_environment
+from haos.lab.namespaces import python
+from haos.lab.paths import LabPaths, labs_dir
+from haos.lab.status import InstanceStatus, LabStatus, read_status
+from haos.lab.waiting import await_login, await_ready
+from haos.lab.wire import encode
+
+__all__ = [
+    "InstanceStatus",
+    "LabStatus",
+    "add_instance",
+    "add_network",
+    "clouds_yaml",
+    "down",
+    "environment",
+    "lab_request",
+    "ssh_argv",
+    "status",
+    "up",
+]
+
+DEFAULT = "haos-lab"
+LOGIN_S = 60.0
+GROUP = "ssh-icmp"  # the seeded security group that lets ssh in
+
+
+def up(
+    name: str = DEFAULT,
+    *,
+    fabric: str = "ovs",
+    delay_s: float = 0.5,
+    install: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> LabStatus:
+    """Start a lab and wait until every instance answers; one that runs already is left alone."""
+    paths = LabPaths(name)
+    if _running(paths) is None:
+        requirements.check(install=install, progress=progress)
+        image.ensure(progress, claims.images_in_use)
+    labs_dir().mkdir(parents=True, exist_ok=True)
+    with locked(labs_dir()):
+        if _running(paths) is not None:
+            progress(f"the lab {name} is running already")
+            return read_status(paths, _claim(paths))
+        progress(f"starting the lab {name}")
+        claims.sweep(paths)
+        _start(paths, image.image_root(), FabricKind(fabric), delay_s)
+    await_login(paths, _claim(paths), LOGIN_S)
+    return read_status(paths, _claim(paths))
+
+
+def down(name: str = DEFAULT) -> None:
+    """Stop a lab and remove all of it; one that was killed is cleaned up, and no lab at all is fine."""
+    if labs_dir().exists():
+        with locked(labs_dir()):
+            claims.sweep(LabPaths(name))
+
+
+def status(name: str = DEFAULT) -> LabStatus:
+    """Return what a running lab does; raises LabError if it does not run."""
+    paths = LabPaths(name)
+    return read_status(paths, _claim(paths))
+
+
+def clouds_yaml(name: str = DEFAULT) -> Path | None:
+    """Return the clouds.yaml of a lab; None if it does not run, or its name is none."""
+    try:
+        paths = LabPaths(name)
+    except LabError:
+        return None
+    return paths.clouds_yaml if _running(paths) is not None else None
+
+
+def environment(name: str = DEFAULT) -> dict[str, str]:
+    """Return the variables that point an openstack client at a running lab."""
+    paths = LabPaths(name)
+    _claim(paths)
+    return {"OS_CLIENT_CONFIG_FILE": str(paths.clouds_yaml), "OS_CLOUD": name}
+
+
+def ssh_argv(name: str, node: str, command: Sequence[str] = ()) -> list[str]:
+    """Return the ssh command that logs in to an instance, its real host key checked.
+
+    One word is a shell command, as for ssh; several are one command's words, whatever they hold.
+    """
+    paths = LabPaths(name)
+    found = _instance(status(name), node)
+    if not found.floating:
+        raise LabError(f"{node} has no floating IP", hint=f"openstack server add floating ip {shlex.quote(node)} …")
+    options = {
+        "UserKnownHostsFile": f'"{paths.known_hosts}"',
+        "GlobalKnownHostsFile": "/dev/null",
+        "HostKeyAlias": found.id,
+        "StrictHostKeyChecking": "yes",
+    }
+    words = [word for option, value in options.items() for word in ("-o", f"{option}={value}")]
+    line = list(command) if len(command) < 2 else [shlex.join(command)]
+    return ["ssh", "-F", str(paths.ssh_config), *words, f"{LOGIN}@{found.floating[0]}", "--", *line]
+
+
+def lab_request(name: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Send an administrative request (/lab/…) and return what was answered, None for nothing."""
+    return request(f"{status(name).url}{path}", method, body)
+
+
+def add_network(name: str, network: str, *, cidr: str, routed: bool = True) -> None:
+    """Make a network with one subnet, joined to the lab's router unless it is to stand alone."""
+    lab_request(name, "POST", "/lab/networks", {"name": network, "cidr": cidr, "router": routed})
+
+
+def add_instance(
+    name: str,
+    instance: str,
+    *,
+    networks: Sequence[str] = ("ha_lab",),
+    address: str | None = None,
+    reachable: bool = True,
+) -> InstanceStatus:
+    """Boot another instance and wait until it answers; reachable, it has a floating IP on its first network."""
+    paths = LabPaths(name)
+    before = status(name)
+    first: dict[str, Any] = {"network": networks[0]}
+    if address:
+        first["address"] = address
+    if reachable:
+        first["floating"] = _free_floating(before, _claim(paths).prefix)
+    body = {"name": instance, "networks": [first, *networks[1:]], "groups": [GROUP]}
+    made = lab_request(name, "POST", "/lab/instances", body)["instance"]["id"]
+    await_login(paths, _claim(paths), LOGIN_S, only=made)
+    return next(each for each in status(name).instances if each.id == made)
+
+
+def _running(paths: LabPaths) -> Claim | None:
+    claim = claims.read(paths)
+    return claim if claim is not None and claim.is_alive() else None
+
+
+def _claim(paths: LabPaths) -> Claim:
+    claim = _running(paths)
+    if claim is None:
+        option = "" if paths.name == DEFAULT else f" --name {paths.name}"
+        raise LabError(f"the lab {paths.name} does not run", hint=f"haos lab up{option}")
+    return claim
+
+
+def _start(paths: LabPaths, root: Path, fabric: FabricKind, delay_s: float) -> None:
+    paths.run.mkdir(mode=0o700)
+    preferred = claims.PREFIXES[0 if paths.name == DEFAULT else 1]
+    prefix, port = claims.choose_floating(preferred)
+    group = cgroups.parent() / f"haos-{paths.name}-{secrets.token_hex(3)}"
+    claim = Claim(str(group), str(root), prefix, port, fabric)
+    claims.write(paths, claim)
+    cgroups.make(group)
+    settings = daemon.Settings(paths.name, prefix, port, fabric, delay_s, str(root), str(group))
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as ready:
+        with os.fdopen(writing, "w"), paths.daemon_log.open("w") as log:
+            process = subprocess.Popen(
+                python("haos.lab.daemon", str(writing), json.dumps(encode(settings))),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[writing],
+                start_new_session=True, cwd="/", env=program_environment(),
+            )  # fmt: skip
+        process.returncode = 0  # it outlives us: nobody is to wait for it, nor to be warned that nobody does
+        claims.write(paths, replace(claim, pid=process.pid, started=claims.start_ticks(process.pid) or 0))
+        await_ready(ready, paths)
+
+
+def _instance(lab: LabStatus, node: str) -> InstanceStatus:
+    found = [each for each in lab.instances if node in (each.name, each.id)]
+    if len(found) != 1:
+        names = ", ".join(each.name for each in lab.instances)
+        raise LabError(f"{'several instances are' if found else 'no instance is'} called {node}: there are {names}")
+    return found[0]
+
+
+def _free_floating(lab: LabStatus, prefix: str) -> str:
+    taken = {str(address) for each in lab.instances for address in each.floating}
+    free = (f"{prefix}.{number}" for number in range(claims.FIRST_INSTANCE, 255))
+    return next(address for address in free if address not in taken)

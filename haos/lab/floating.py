@@ -1,0 +1,85 @@
+"""Floating addresses: loopback listeners on this machine whose connections go on from the lab's router."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from ipaddress import IPv4Address
+
+from haos.lab.errors import LabError
+from haos.lab.model import FloatingAddress
+
+SSH_PORT = 22
+CONNECT_S = 30.0
+HELPER_S = 5.0
+CHUNK = 64 * 1024
+
+
+class FloatingListeners:
+    """Listens on floating addresses, on one port each, and forwards to port 22 inside."""
+
+    def __init__(self, sockets: socket.socket, port: int) -> None:
+        self._sockets = sockets
+        self._sockets.settimeout(HELPER_S)
+        self._port = port
+        self._targets: dict[IPv4Address, IPv4Address] = {}
+        self._servers: dict[IPv4Address, asyncio.Server] = {}
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="lab-floating", daemon=True).start()
+
+    def apply(self, addresses: tuple[FloatingAddress, ...]) -> None:
+        """Listen on exactly these; connections that exist go on. Raises LabError if one cannot be listened on."""
+        try:
+            asyncio.run_coroutine_threadsafe(self._apply(addresses), self._loop).result(HELPER_S)
+        except OSError as error:
+            raise LabError(f"cannot listen on a floating address: {error}") from error
+
+    async def _apply(self, addresses: tuple[FloatingAddress, ...]) -> None:
+        self._targets = {each.floating: each.fixed for each in addresses}
+        for floating in self._servers.keys() - self._targets.keys():
+            self._servers.pop(floating).close()
+        for floating in self._targets.keys() - self._servers.keys():
+            self._servers[floating] = await asyncio.start_server(self._connected, str(floating), self._port)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        floating = IPv4Address(writer.get_extra_info("sockname")[0])
+        target = self._targets.get(floating)
+        try:
+            inside = await self._connect(target) if target is not None else None
+        except OSError:
+            inside = None
+        if inside is None:
+            writer.transport.abort()
+            return
+        await asyncio.gather(_pump(reader, inside[1]), _pump(inside[0], writer))
+        for end in (writer, inside[1]):
+            end.close()
+
+    async def _connect(self, target: IPv4Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        connection = self._router_socket()
+        try:
+            await asyncio.wait_for(self._loop.sock_connect(connection, (str(target), SSH_PORT)), CONNECT_S)
+            return await asyncio.open_connection(sock=connection)
+        except OSError:
+            connection.close()
+            raise
+
+    def _router_socket(self) -> socket.socket:
+        """Ask the router for a socket of its own; it answers at once."""
+        self._sockets.send(b"4")
+        _, handles, _, _ = socket.recv_fds(self._sockets, 1, 1)
+        connection = socket.socket(fileno=handles[0])
+        connection.setblocking(False)
+        return connection
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except OSError:
+        writer.transport.abort()  # the other direction then ends, too

@@ -1,0 +1,24 @@
+"""iproute2 in batches, here or in the network namespace of another process."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+
+from haos.lab.errors import LabError
+from haos.lab.namespaces import environment
+
+DEADLINE_S = 10.0
+
+
+def ip_batch(lines: Iterable[str], *, netns_of: int | None = None, force: bool = False) -> None:
+    """Run lines of `ip -batch`; with `force` those that fail are of no account."""
+    enter = [] if netns_of is None else ["nsenter", f"--net=/proc/{netns_of}/ns/net", "--"]
+    options = ["-force"] if force else []
+    text = "".join(f"{line}\n" for line in lines)
+    done = subprocess.run(
+        [*enter, "ip", *options, "-batch", "-"],
+        input=text, text=True, capture_output=True, env=environment(), timeout=DEADLINE_S, check=False,
+    )  # fmt: skip
+    if done.returncode and not force:
+        raise LabError(f"ip -batch: {done.stderr.strip()}")

@@ -1,0 +1,305 @@
+"""The observer's adapter against programs that report what a test wants, and its readers line by line."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+import pytest
+
+from haos.adapters import probe_run
+from haos.adapters.probe_ping import PingReport
+from haos.adapters.probe_report import ProgramReport
+from haos.adapters.probe_run import RemoteProbe
+from haos.adapters.prober import RemoteObserver, Result
+from haos.core.probe import Ask, Echo, History, Mark
+from haos.errors import RemoteError
+
+VIP = ipaddress.ip_address("10.200.51.9")
+MAC = "fa:16:3e:00:00:01"
+
+MINIMAL = {
+    "array", "collections", "errno", "gc", "os", "select", "signal", "socket", "struct", "sys", "threading", "time",
+    "typing",
+}  # fmt: skip
+"""What Debian 12's python3-minimal has of the standard library, as far as the prober may want it."""
+
+
+def test_the_program_needs_no_more_than_a_minimal_python_3_6() -> None:
+    for name in ("probe.py", "wire.py"):
+        source = resources.files("haos.adapters.remote").joinpath(name).read_text()
+        tree = ast.parse(source, feature_version=(3, 6))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name for name in names if name != "haos.adapters.remote.wire"} <= MINIMAL
+
+
+def fed(*lines: str, heard_s: float = 0.0) -> ProgramReport:
+    report = ProgramReport(0.01)
+    for line in ("Welcome to Debian!", "haos-probe 1 icmp-raw+arp", *lines):
+        report.feed(line, heard_s)
+    return report
+
+
+def test_a_report_becomes_a_history() -> None:
+    report = fed(
+        "s 1 100.000000", f"a 1 100.000400 {MAC}", "k 1 100.000500", "s 2 100.010000", f"b 1 {MAC}", f"b 1 {MAC}",
+        "b 1 fa:16:3e:00:00:02", "s 3 100.020000", "a 3 100.020300 -", "n 100.025000",
+    )  # fmt: skip
+    assert report.started
+    assert report.history(None) == History(
+        0.01,
+        (Echo(100.0, 100.0004, MAC), Echo(100.01), Echo(100.02, 100.0203)),
+        (Ask(100.0005, (MAC, "fa:16:3e:00:00:02")),),
+        now_s=100.025,
+        method="icmp-raw+arp",
+    )
+
+
+def test_an_echo_that_did_not_leave_is_no_echo_and_the_first_answer_counts() -> None:
+    report = fed("s 1 1.0", "x 1", "s 2 1.1", f"a 2 1.2 {MAC}", "a 2 1.3 fa:16:3e:00:00:02", "n 2.0")
+    assert report.history(None).echoes == (Echo(1.1, 1.2, MAC),)
+
+
+def test_half_a_line_of_a_broken_connection_is_passed_over() -> None:
+    report = fed("s 1 1.0", "a 1", "a 9 1.0 -", "s x y", "", "b 3 x", "m 5 1.0", "n")
+    assert report.history("gone").echoes == (Echo(1.0),)
+
+
+def test_a_marks_error_is_what_the_round_trips_leave_open() -> None:
+    """The observer's clock is 1000 s ahead; a sync shows it within 1 ms, and the mark is heard 40 ms late."""
+    report = fed("s 1 1005.0", "n 1005.0")
+    report.sync(1, 5.0)
+    report.feed("y 1 1005.0005", 5.001)
+    report.mark(2, "stop", 6.0)
+    report.feed("m 2 1006.04", 6.09)
+    (mark,) = report.history(None).marks
+    assert mark.label == "stop"
+    assert mark.at_s == 1006.04
+    assert mark.error_s == pytest.approx(0.0405)
+
+
+def test_an_unusable_prober_says_why() -> None:
+    report = ProgramReport(0.01)
+    report.feed("haos-probe failed [Errno 13] Permission denied", 0.0)
+    assert report.failure == "[Errno 13] Permission denied"
+    assert not report.started
+
+
+PING = """\
+PING 10.200.51.9 (10.200.51.9) 56(84) bytes of data.
+[1764000000.001000] 64 bytes from 10.200.51.9: icmp_seq=1 ttl=64 time=1.000 ms
+[1764000000.211000] 64 bytes from 10.200.51.9: icmp_seq=2 ttl=64 time=0.500 ms
+[1764000000.610000] no answer yet for icmp_seq=3
+[1764000000.810000] no answer yet for icmp_seq=4
+[1764000000.810500] 64 bytes from 10.200.51.9: icmp_seq=5 ttl=64 time=0.500 ms
+"""
+
+
+def test_pings_lines_become_a_history_with_its_losses() -> None:
+    report = PingReport(0.2, (10.0, 1764000000.0, 10.02))
+    for line in PING.splitlines():
+        report.feed(line, 0.0)
+    report.mark(1, "stop", 10.5)
+    history = report.history(None)
+    zero = 1764000000.0
+    assert [round(echo.sent_s - zero, 4) for echo in history.echoes] == [0.0, 0.2105, 0.41, 0.61, 0.81]
+    assert [echo.answered_s is not None for echo in history.echoes] == [True, True, False, False, True]
+    assert history.method == "ping"
+    assert history.now_s == zero + 0.8105
+    (mark,) = history.marks
+    assert mark.at_s == pytest.approx(zero + 0.5)
+    assert mark.error_s == pytest.approx(0.02)
+    report.feed("ping-exit 2", 0.0)
+    assert report.end == "ping ended with 2"
+
+
+PROGRAM = """
+import sys, time
+for _ in range(2):
+    sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
+def say(*lines):
+    print("\\n".join(lines), flush=True)
+"""
+STEADY = """
+say("haos-probe 1 icmp-dgram", "s 1 100.0", "a 1 100.001 -", "n 100.002")
+for line in sys.stdin:
+    word, *rest = line.split()
+    if word == "mark":
+        say("m %s 200.5" % rest[0])
+    elif word == "stop":
+        say("s 2 300.0", "n 300.0", "z asked")
+        break
+"""
+
+
+class Scripted:
+    """A `Door` whose program is a script of the test's."""
+
+    def __init__(self, script: str, *, python: bool = True, ping: str = "exit 1") -> None:
+        self.script = script
+        self.python = python
+        self.ping = ping
+        self.asked: list[str] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.sudo: list[bool] = []
+
+    def run(self, script: str, *, timeout_s: float, sudo: bool = False, what: str) -> Result:
+        self.asked.append(script)
+        if "python3" in script:
+            said = f"{sys.executable}\n" if self.python else ""
+        elif "neigh" in script:
+            said = f"{VIP} dev ens3 lladdr {MAC.upper()} REACHABLE\n"
+        elif script.startswith("date"):
+            said = "1764000000.5\n"
+        else:
+            return subprocess.CompletedProcess([], 0 if self.ping else 1, "", "")
+        return subprocess.CompletedProcess([], 0, said, "")
+
+    def spawn(self, argv: Sequence[str], *, sudo: bool = False) -> subprocess.Popen[bytes]:
+        self.sudo.append(sudo)
+        if argv[0] == "sh":
+            command = ["sh", "-c", self.ping]
+        else:
+            command = [sys.executable, "-c", PROGRAM + textwrap.dedent(self.script)]
+        pipe = subprocess.PIPE
+        self.processes.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe))
+        return self.processes[-1]
+
+    def can_sudo(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def probe() -> Iterator[RemoteProbe]:
+    probe = start(STEADY)
+    yield probe
+    probe.stop()
+
+
+def start(script: str) -> RemoteProbe:
+    return RemoteObserver(Scripted(script)).start_probe(VIP, interval_s=0.01)
+
+
+def test_a_run_from_start_to_stop(probe: RemoteProbe) -> None:
+    assert probe.history().echoes == (Echo(100.0, 100.001),)
+    probe.mark("withdraw")
+    assert probe.wait(lambda history: bool(history.marks), 5.0)
+    assert probe.history().mark("withdraw").at_s == 200.5
+    whole = probe.stop()
+    assert whole.lost is None
+    assert whole.method == "icmp-dgram"
+    assert whole.echoes[-1] == Echo(300.0)
+    assert probe.stop() == whole
+
+
+def test_waiting_ends_at_its_deadline(probe: RemoteProbe) -> None:
+    began_s = time.monotonic()
+    assert not probe.wait(lambda history: len(history.echoes) > 5, 0.2)
+    assert 0.2 <= time.monotonic() - began_s < 2.0
+
+
+def test_waiting_wakes_on_what_is_reported(probe: RemoteProbe) -> None:
+    seen: list[int] = []
+
+    def condition(history: History) -> bool:
+        seen.append(len(history.marks))
+        if seen == [0]:
+            probe.mark("now")
+        return bool(history.marks)
+
+    assert probe.wait(condition, 60.0)
+    assert len(seen) < 5
+
+
+GREETING = 'say("haos-probe 1 icmp-raw+arp", "s 1 1.0", "n 1.0")\n'
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ('sys.stderr.write("noise\\nclient_loop: send disconnect: Broken pipe\\n"); sys.exit(255)',
+         "the connection to the observer broke: client_loop: send disconnect: Broken pipe"),
+        ("sys.exit(0)", "the connection to the observer broke"),
+        ('say("z limit")', "the probe reached its time limit"),
+        ('say("z silence")', "the probe ended: silence"),
+    ],
+)  # fmt: skip
+def test_a_run_that_broke_off_is_lost_with_the_reason(end: str, reason: str) -> None:
+    probe = start(GREETING + end)
+    try:
+        began_s = time.monotonic()
+        assert not probe.wait(lambda history: False, 30.0)
+        assert time.monotonic() - began_s < 10.0
+        probe.mark("nobody hears it")
+        assert probe.history().lost == reason
+        assert probe.history().echoes == (Echo(1.0),)
+    finally:
+        assert probe.stop().lost == reason
+
+
+def test_an_observer_that_falls_silent_is_lost_and_stopping_it_takes_no_longer_than_it_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe_run, "SILENT_S", 0.3)
+    monkeypatch.setattr(probe_run, "STOP_TIMEOUT_S", 0.3)
+    probe = start(GREETING + "sys.stdin.read(); time.sleep(60)")
+    assert not probe.wait(lambda history: False, 30.0)
+    assert (probe.history().lost or "").startswith("no report for")
+    began_s = time.monotonic()
+    assert probe.stop().lost is not None
+    assert time.monotonic() - began_s < 5.0
+
+
+def test_without_a_right_to_icmp_it_falls_back_to_ping() -> None:
+    door = Scripted(
+        'say("haos-probe failed no right")', ping=f"cat <<END\n{PING}END\ncat >/dev/null; echo ping-exit 143"
+    )
+    probe = RemoteObserver(door).start_probe(VIP, interval_s=0.01)
+    assert probe.wait(lambda history: len(history.echoes) == 5, 5.0)
+    whole = probe.stop()
+    assert whole.method == "ping"
+    assert whole.lost is None
+
+
+def test_without_python_it_falls_back_to_ping_and_says_so_if_that_fails_too() -> None:
+    door = Scripted("", python=False, ping="")
+    with pytest.raises(RemoteError, match="has no Python") as caught:
+        RemoteObserver(door).start_probe(VIP, interval_s=0.01)
+    assert caught.value.hint
+    assert not door.processes
+
+
+def test_no_process_is_left_by_a_start_that_failed() -> None:
+    door = Scripted('say("haos-probe failed no right")', ping="echo ping: unknown host; echo ping-exit 2")
+    with pytest.raises(RemoteError, match="its ping failed: the probe ended: ping ended with 2"):
+        RemoteObserver(door).start_probe(VIP, interval_s=0.01)
+    assert [process.poll() is not None for process in door.processes] == [True, True]
+
+
+def test_the_neighbour_is_what_the_observers_own_table_says() -> None:
+    door = Scripted("")
+    assert RemoteObserver(door).neighbour(VIP) == MAC
+    assert door.asked == [f"ip neigh show to {VIP}"]
+
+
+def test_an_address_that_is_being_resolved_has_no_neighbour(monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Scripted("")
+    incomplete: Result = subprocess.CompletedProcess([], 0, f"{VIP} dev ens3 INCOMPLETE\n", "")
+    monkeypatch.setattr(door, "run", lambda script, **_: incomplete)
+    assert RemoteObserver(door).neighbour(VIP) is None
+
+
+def test_marks_of_one_label_are_told_apart() -> None:
+    report = fed("s 1 1.0", "n 1.0")
+    for number, at_s in ((1, 11.0), (2, 12.0)):
+        report.mark(number, "failback", at_s)
+        report.feed(f"m {number} {at_s}", at_s)
+    assert report.history(None).mark("failback") == Mark("failback", 12.0, 0.0)
