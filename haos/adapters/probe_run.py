@@ -32,7 +32,7 @@ class RemoteProbe:
         self._heard_s = self._synced_s = time.monotonic()
         self._version = 0
         self._over = False
-        self._stopping = False
+        self._stopping = self._asked = False
         self._complaint = b""
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._read_complaint)]
         for thread in self._threads:
@@ -83,6 +83,7 @@ class RemoteProbe:
         """End the run within seconds and return the whole history; safe to repeat."""
         if not self._stopping:
             self._stopping = True
+            self._asked = not self._over
             self._tell("stop")
             with contextlib.suppress(OSError):
                 assert self._process.stdin is not None
@@ -109,7 +110,7 @@ class RemoteProbe:
         if not over:
             silent_s = time.monotonic() - heard_s
             return f"no report for {silent_s:.0f} s" if silent_s > SILENT_S else None
-        if end == ASKED:
+        if end == ASKED and self._asked:
             return None
         if end == "limit":
             return "the probe reached its time limit"

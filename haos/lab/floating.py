@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 from ipaddress import IPv4Address
 
@@ -17,16 +18,18 @@ CHUNK = 64 * 1024
 
 
 class FloatingListeners:
-    """Listens on floating addresses, on one port each, and forwards to port 22 inside."""
+    """Listens on floating addresses, on one port each, and forwards to one port inside."""
 
-    def __init__(self, sockets: socket.socket, port: int) -> None:
+    def __init__(self, sockets: socket.socket, port: int, *, inside_port: int = SSH_PORT) -> None:
         self._sockets = sockets
         self._sockets.settimeout(HELPER_S)
-        self._port = port
+        self.port = port
+        self._inside_port = inside_port
         self._targets: dict[IPv4Address, IPv4Address] = {}
         self._servers: dict[IPv4Address, asyncio.Server] = {}
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="lab-floating", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="lab-floating", daemon=True)
+        self._thread.start()
 
     def apply(self, addresses: tuple[FloatingAddress, ...]) -> None:
         """Listen on exactly these; connections that exist go on. Raises LabError if one cannot be listened on."""
@@ -35,12 +38,19 @@ class FloatingListeners:
         except OSError as error:
             raise LabError(f"cannot listen on a floating address: {error}") from error
 
+    def close(self) -> None:
+        """Stop listening and hang up."""
+        self.apply(())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(HELPER_S)
+        self._loop.close()
+
     async def _apply(self, addresses: tuple[FloatingAddress, ...]) -> None:
         self._targets = {each.floating: each.fixed for each in addresses}
         for floating in self._servers.keys() - self._targets.keys():
             self._servers.pop(floating).close()
         for floating in self._targets.keys() - self._servers.keys():
-            self._servers[floating] = await asyncio.start_server(self._connected, str(floating), self._port)
+            self._servers[floating] = await asyncio.start_server(self._connected, str(floating), self.port)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         floating = IPv4Address(writer.get_extra_info("sockname")[0])
@@ -50,7 +60,7 @@ class FloatingListeners:
         except OSError:
             inside = None
         if inside is None:
-            writer.transport.abort()
+            _reset(writer)
             return
         await asyncio.gather(_pump(reader, inside[1]), _pump(inside[0], writer))
         for end in (writer, inside[1]):
@@ -59,7 +69,7 @@ class FloatingListeners:
     async def _connect(self, target: IPv4Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         connection = self._router_socket()
         try:
-            await asyncio.wait_for(self._loop.sock_connect(connection, (str(target), SSH_PORT)), CONNECT_S)
+            await asyncio.wait_for(self._loop.sock_connect(connection, (str(target), self._inside_port)), CONNECT_S)
             return await asyncio.open_connection(sock=connection)
         except OSError:
             connection.close()
@@ -82,4 +92,10 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         if writer.can_write_eof():
             writer.write_eof()
     except OSError:
-        writer.transport.abort()  # the other direction then ends, too
+        _reset(writer)  # the other direction then ends, too
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()

@@ -86,8 +86,8 @@ def show_status(status: PairStatus, output: Output) -> int:
         f"advertisements every {pair.timing.advertisement_interval_s} s: {health}"
     )
     table = Table(box=box.ASCII2)
-    for title in ("Node", "Role", "VIP", "Priority", "Keepalived", "Address pair", "Configuration"):
-        table.add_column(title)
+    for title in ("Node", "Role", "VIP", "Priority", "Keepalived", "Pair", "Config"):
+        table.add_column(title, no_wrap=True)
     for node in status.nodes:
         admitted = "yes" if node.pair_admitted else "MISSING"
         holds = "yes" if node.holds_vip else "no"

@@ -89,6 +89,7 @@ def run_trial(
             over = _leg(
                 fault.name, lambda: fault.inject(agent, pair), active, others, bound_s, pair, nodes, probe, ctx
             )
+        holder = next((node for node in others if node.name == over.target), active)
         with ctx.progress.step(f"failback to {active.name}"):
 
             def restore() -> None:
@@ -97,7 +98,7 @@ def run_trial(
                 restored = True
 
             # The node that comes back has the VIP only once it speaks for it: no gap but the switch of ARP entries.
-            back = _leg("failback", restore, active, [active], 2 * PROBE_INTERVAL_S, pair, nodes, probe, ctx)
+            back = _leg("failback", restore, holder, [active], 2 * PROBE_INTERVAL_S, pair, nodes, probe, ctx)
     finally:
         if not restored:
             fault.restore(agent, pair)

@@ -95,7 +95,7 @@ def test_results_and_exit_codes() -> None:
 
     report = output()
     assert show_report(failover_test(None, (), None, ctx), report) == 0
-    assert "| stop     | ha_first | ha_second |" in printed(report)
+    assert "| stop     | ha_first  | ha_second |" in printed(report)
     assert printed(report).endswith("PASS: 10.200.51.2 answers from ha_first\n")
 
     table = output()

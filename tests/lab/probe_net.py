@@ -94,7 +94,11 @@ class ProbeNet:
                 f"peer name ens3 address {self.mac(number)} netns {node.pid}",
                 f"ip link set port{number} master ens3 up",
             )
-            node.do(f"ip addr add 10.200.51.10{number}/24 dev ens3", "ip link set ens3 up")
+            node.do(
+                f"ip addr add 10.200.51.10{number}/24 dev ens3",
+                f"ip addr add fd51::10{number}/64 dev ens3 nodad",
+                "ip link set ens3 up",
+            )
         self.observer.do("ip link set ens3 up")
 
     def __enter__(self) -> ProbeNet:

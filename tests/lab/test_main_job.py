@@ -36,7 +36,7 @@ def made(lab_name: str) -> Iterator[Made]:
     found = re.search(r"VIP (\S+) of pair ha_first-ha_second answers from ha_first", output)
     assert found, output
     yield Made(lab_name, found[1], output, requests, neutron_before, nodes_before)
-    haos(lab_name, "teardown", "--purge", code=1)  # the last test has torn it down: nothing is left to find
+    haos(lab_name, "teardown", "--purge", code=None)  # the last test has torn it down, if it was reached
 
 
 def mac_of(lab: str, node: str) -> str:
@@ -98,9 +98,9 @@ def test_failover_test_measures_both_faults(made: Made) -> None:
     rows = re.findall(r"^\| (withdraw|stop|failback)\s+\| (\S+)\s+\| (\S+)\s+\|.*\| PASS", shown, re.MULTILINE)
     assert rows == [
         ("withdraw", "ha_first", "ha_second"),
-        ("failback", "ha_first", "ha_first"),
+        ("failback", "ha_second", "ha_first"),
         ("stop", "ha_first", "ha_second"),
-        ("failback", "ha_first", "ha_first"),
+        ("failback", "ha_second", "ha_first"),
     ]
 
 

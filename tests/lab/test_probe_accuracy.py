@@ -6,7 +6,7 @@ import ipaddress
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -52,8 +52,8 @@ def steady(history: History) -> bool:
     return len(tail) == 20 and all(echo.answered_s is not None for echo in tail)
 
 
-def steady_after(since_s: float, history: History) -> bool:
-    return steady(history) and history.echoes[-25].sent_s > since_s
+def steady_after(since_s: float) -> Callable[[History], bool]:
+    return lambda history: steady(history) and history.echoes[-25].sent_s > since_s
 
 
 @pytest.mark.parametrize("length_s", [0.055, 0.423, 1.707])
@@ -63,7 +63,7 @@ def test_a_known_outage_is_reported_within_one_interval_and_5_ms(
     errors: list[float] = []
     for number in range(ROUNDS):
         began_s, ended_s = net.cut(1, length_s, phase_s=number * INTERVAL_S / ROUNDS)
-        assert probe.wait(lambda history, since_s=ended_s: steady_after(since_s, history), TIMEOUT_S)
+        assert probe.wait(steady_after(ended_s), TIMEOUT_S)
         history = probe.history()
         outage = worst_outage(history, began_s - 0.05, history.now_s)
         assert outage is not None, f"an outage of {ended_s - began_s} s went unseen"
@@ -113,7 +113,7 @@ def test_asking_does_not_heal_the_client_that_is_measured(net: ProbeNet, probe: 
     assert outage.outage_s > 1.4
     assert net.mac(1) in net.observer.do(f"ip neigh show {VIP}")
     net.nodes[2].do(f"arping -U -c 1 -I ens3 {VIP}")
-    assert probe.wait(lambda history: steady_after(moved_s, history), TIMEOUT_S)
+    assert probe.wait(steady_after(moved_s), TIMEOUT_S)
     assert responders(probe.history(), moved_s, time.monotonic())[-1][1] == net.mac(2)
 
 
@@ -142,9 +142,8 @@ def test_ipv6_is_probed_and_solicited(net: ProbeNet) -> None:
     net.await_answer(VIP6)
     probe = RemoteObserver(net.door()).start_probe(ipaddress.ip_address(VIP6), interval_s=INTERVAL_S)
     assert probe.wait(lambda history: steady(history) and len(history.asks) > 3, TIMEOUT_S)
-    since_s = time.monotonic()
     began_s, ended_s = net.cut(1, 0.2)
-    assert probe.wait(lambda history: steady_after(since_s, history), TIMEOUT_S)
+    assert probe.wait(steady_after(ended_s), TIMEOUT_S)
     history = probe.stop()
     assert history.method == "icmp-raw+nd"
     assert {mac for _, mac in responders(history, 0.0, history.now_s)} == {net.mac(1)}

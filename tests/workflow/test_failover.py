@@ -33,9 +33,9 @@ def test_every_fault_hits_the_active_node_and_is_restored(world: World) -> None:
     assert report.result.verdict is Verdict.PASS, report.result.reason
     assert [(leg.label, leg.origin, leg.target) for leg in report.result.legs] == [
         ("withdraw", "ha_first", "ha_second"),
-        ("failback", "ha_first", "ha_first"),
+        ("failback", "ha_second", "ha_first"),
         ("stop", "ha_first", "ha_second"),
-        ("failback", "ha_first", "ha_first"),
+        ("failback", "ha_second", "ha_first"),
     ]
     assert world.effects.names == ["withdraw ha_first", "reinstate ha_first", "stop ha_first", "start ha_first"]
     assert world.snapshot() == before

@@ -1,5 +1,6 @@
 """The lab's switch: bridges that enforce Neutron's port security, address pairs and security groups.
 
+    command       running a command, and how it fails
     names         a port's or network's names on the switch
     source        who may speak behind a port (anti-spoofing)        pure
     admission     a security-group rule as a match                   pure
