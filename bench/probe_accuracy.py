@@ -1,17 +1,20 @@
 """Measure outages of known length with haos's prober, fping and ping at the same time.
 
-Run it as `python -m bench.probe_accuracy [ROUNDS]`, as root or where user namespaces are allowed. All three probe every
-10 ms; ping and fping are judged by the same formula: send time of the first answered probe after the gap, minus that
-of the last one before it, minus one interval.
+Run it as `python -m bench.probe_accuracy [ROUNDS]`, as root or where user namespaces are allowed. All three probe
+every 10 ms; ping and fping are judged by the same formula: send time of the first answered probe after the gap, minus
+that of the last one before it, minus one interval.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import mean, median, pstdev
@@ -24,6 +27,7 @@ from tests.lab.probe_net import VIP, ProbeNet, can_make_namespaces
 LENGTHS_S = (0.055, 0.423, 1.707)
 INTERVAL_S = 0.01
 ROUNDS = 10
+PAUSE_S = 0.3
 _FPING = re.compile(r"\[(?P<at>[\d.]+)\] \S+ : \[\d+\], \d+ bytes, (?P<ms>[\d.]+) ms")
 _PING = re.compile(r"\[(?P<at>[\d.]+)\] .*icmp_seq=\d+ .*time=(?P<ms>[\d.]+) ms")
 
@@ -81,19 +85,17 @@ def measure(length_s: float, rounds: int) -> tuple[list[Cut], list[Seen]]:
         net.hold(1)
         net.await_answer()
         others = [
-            start(net, "fping", "-D", "-l", "-p", f"{1000 * INTERVAL_S:g}", VIP),
-            start(net, "ping", "-n", "-D", "-i", f"{INTERVAL_S:g}", VIP),
+            Other(net, "fping", "-D", "-l", "-p", f"{1000 * INTERVAL_S:g}", VIP),
+            Other(net, "ping", "-n", "-D", "-i", f"{INTERVAL_S:g}", VIP),
         ]
         probe = RemoteObserver(net.door()).start_probe(ipaddress.ip_address(VIP), interval_s=INTERVAL_S)
         cuts: list[Cut] = []
         for number in range(rounds):
-            came_s = time.monotonic()
-            probe.wait(lambda history, since_s=came_s: history.now_s > since_s + 0.3, 10.0)
+            probe.wait(reaches(time.monotonic() + PAUSE_S), 10.0)
             cuts.append(Cut(*net.cut(1, length_s, phase_s=number * INTERVAL_S / rounds)))
-        came_s = time.monotonic()
-        probe.wait(lambda history: history.now_s > came_s + 0.3, 10.0)
+        probe.wait(reaches(time.monotonic() + PAUSE_S), 10.0)
         history = probe.stop()
-        said = [finish(process) for process in others]
+        said = [other.finish() for other in others]
     return cuts, [
         of_haos(history, cuts),
         of_lines("fping", _FPING, said[0], cuts),
@@ -101,17 +103,26 @@ def measure(length_s: float, rounds: int) -> tuple[list[Cut], list[Seen]]:
     ]
 
 
-def start(net: ProbeNet, *argv: str) -> subprocess.Popen[str]:
-    """Start another prober beside ours."""
-    return subprocess.Popen(
-        [*net.observer.enter, *argv], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def reaches(at_s: float) -> Callable[[History], bool]:
+    """Return a condition: the report has come so far."""
+    return lambda history: history.now_s > at_s
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    """End it and return what it said."""
-    process.terminate()
-    return process.communicate()[0]
+class Other:
+    """Another prober beside ours."""
+
+    def __init__(self, net: ProbeNet, *argv: str) -> None:
+        # A pipe that nobody reads meanwhile would fill up and stop it.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in finish()
+        self._process = subprocess.Popen([*net.observer.enter, *argv], stdout=self._said, stderr=subprocess.DEVNULL)
+
+    def finish(self) -> str:
+        """End it and return what it said."""
+        self._process.send_signal(signal.SIGINT)  # fping would keep its last lines to itself on SIGTERM
+        self._process.wait()
+        with self._said:
+            self._said.seek(0)
+            return self._said.read().decode()
 
 
 def main() -> int:
@@ -141,8 +152,9 @@ def row(cuts: list[Cut], seen: Seen) -> str:
     middle = 1000 * median(found for found, _ in pairs)
     worst = max(errors, key=abs)
     steps = [1000 * step for step in seen.steps_s]
+    share = f"{good} of {len(cuts)}"
     return (
-        f"{length_ms:8.1f}  {seen.name:<6} {middle:9.1f} {mean(errors):+12.1f} {worst:+8.1f} {good:>8} of {len(cuts):<2}   "
+        f"{length_ms:8.1f}  {seen.name:<6} {middle:9.1f} {mean(errors):+12.1f} {worst:+8.1f} {share:>13}   "
         f"{mean(steps):.2f}, sd {pstdev(steps):.2f}, max {max(steps):.1f}"
     )
 

@@ -40,10 +40,18 @@ class FloatingListeners:
 
     def close(self) -> None:
         """Stop listening and hang up."""
-        self.apply(())
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(HELPER_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(HELPER_S)
         self._loop.close()
+
+    async def _hang_up(self) -> None:
+        await self._apply(())
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.sleep(0)  # transports are closed in the loop's next round
 
     async def _apply(self, addresses: tuple[FloatingAddress, ...]) -> None:
         self._targets = {each.floating: each.fixed for each in addresses}
@@ -54,17 +62,16 @@ class FloatingListeners:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         floating = IPv4Address(writer.get_extra_info("sockname")[0])
-        target = self._targets.get(floating)
         try:
-            inside = await self._connect(target) if target is not None else None
-        except OSError:
-            inside = None
-        if inside is None:
-            _reset(writer)
-            return
-        await asyncio.gather(_pump(reader, inside[1]), _pump(inside[0], writer))
-        for end in (writer, inside[1]):
-            end.close()
+            inside = await self._connect(self._targets[floating])
+            try:
+                await asyncio.gather(_pump(reader, inside[1]), _pump(inside[0], writer))
+            finally:
+                inside[1].close()
+        except (OSError, KeyError):
+            _reset(writer)  # nobody answers there, or the address has just been taken away
+        finally:
+            writer.close()
 
     async def _connect(self, target: IPv4Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         connection = self._router_socket()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from haos.lab import bootstrap, image, sources
 from haos.lab.errors import LabError
+from haos.lab.paths import images_dir
 
 
 @pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """An empty cache and a builder that only notes what it built."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(image, "is_root", lambda: True)
@@ -25,7 +25,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path
         built.append(root)
 
     monkeypatch.setattr(bootstrap, "bootstrap", pretend)
-    yield built
+    return built
 
 
 def quiet(line: str) -> None:
@@ -78,7 +78,7 @@ def test_failed_build_leaves_nothing_to_be_taken_for_an_image(
     with pytest.raises(LabError, match="no network"):
         image.ensure(quiet, list)
     assert not image.image_root().exists()
-    assert list(image.images_dir().iterdir()) == []
+    assert list(images_dir().iterdir()) == []
 
 
 TARGETS = """\

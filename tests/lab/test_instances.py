@@ -127,15 +127,13 @@ def test_paused_instance_is_silent_and_goes_on(lab_name: str, node: str) -> None
 
 
 def test_host_key_is_checked(lab_name: str, node: str, tmp_path: Path) -> None:
-    known = LabPaths(lab_name).known_hosts.read_text()
+    known_hosts = LabPaths(lab_name).known_hosts
     assert on(lab_name, node, "true") == ""
     [found] = [each for each in control.status(lab_name).instances if each.name == node]
-    line = next(line for line in known.splitlines() if line.startswith(found.id))
+    line = next(line for line in known_hosts.read_text().splitlines() if line.startswith(found.id))
     forged = tmp_path / "known_hosts"
     forged.write_text(line.replace(line.split()[2], line.split()[2][:-4] + "AAAA"))
-    argv = [
-        word.replace(str(LabPaths(lab_name).known_hosts), str(forged)) for word in control.ssh_argv(lab_name, node)
-    ]
+    argv = [word.replace(str(known_hosts), str(forged)) for word in control.ssh_argv(lab_name, node)]
     ended = subprocess.run([*argv, "true"], capture_output=True, text=True, check=False)
     assert ended.returncode == 255
     assert "Host key verification failed" in ended.stderr

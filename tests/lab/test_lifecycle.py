@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,18 +34,23 @@ class Traces:
     namespaces: frozenset[str]
     pids: frozenset[int]
     ports: frozenset[str]
+    noted_ticks: float
 
     def left(self) -> list[str]:
         """Return what is still there."""
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self._mine(line)]
         return [
-            *(f"namespace {each}" for each in self.namespaces & namespaces_of(all_pids())),
+            *(f"namespace {each}" for each in self.namespaces & namespaces_of(self._older())),
             *(f"process {pid}" for pid in self.pids & set(all_pids()) if self.paths.name in command_line(pid)),
             *(f"listener {each}" for each in self.ports & listening()),
             *(f"mount {each}" for each in mounts),
             *(str(each) for each in (self.paths.run, self.group) if each.exists()),
             *(str(each) for each in self.group.parent.glob(f"haos-{self.paths.name}-*")),
         ]
+
+    def _older(self) -> list[int]:
+        """Return the processes as old as the lab: the kernel gives numbers of ended namespaces to younger ones."""
+        return [pid for pid in all_pids() if (claims.start_ticks(pid) or sys.maxsize) <= self.noted_ticks]
 
     def _mine(self, line: str) -> bool:
         return str(self.paths.run) in line or any(each in line for each in self.namespaces)
@@ -59,7 +65,12 @@ def traces(name: str) -> Traces:
     assert len(inside) > 3 * 5, "each instance has namespaces of its own"
     found = sockets_of(pids) & listening()
     assert len(found) >= 4, "the API and three floating addresses"
-    return Traces(LabPaths(name), Path(claim.group), inside, pids, frozenset(found))
+    return Traces(LabPaths(name), Path(claim.group), inside, pids, frozenset(found), now_ticks())
+
+
+def now_ticks() -> float:
+    """Return the time on the clock of `claims.start_ticks`."""
+    return float(Path("/proc/uptime").read_text().split()[0]) * os.sysconf("SC_CLK_TCK")
 
 
 def all_pids() -> list[int]:
@@ -123,6 +134,7 @@ def test_cycles_leave_nothing(lab: LabStatus) -> None:
         assert [each.power for each in status.instances] == ["ACTIVE"] * 3
         assert own_links() == before, "nothing is added to the machine's own network"
         noted = traces(NAME)
+        assert "Traceback" not in noted.paths.daemon_log.read_text()
         down_s = timed_down()
         assert noted.left() == []
         assert up_s <= UP_S

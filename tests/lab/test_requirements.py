@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +17,12 @@ from haos.lab.errors import LabError
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without mmdebstrap and nft."""
-    there = requirements.shutil.which
+    there = shutil.which
 
     def which(tool: str, path: str) -> str | None:
         return None if tool in ("mmdebstrap", "nft") else there(tool, path=path)
 
-    monkeypatch.setattr(requirements.shutil, "which", which)
+    monkeypatch.setattr(shutil, "which", which)
     monkeypatch.setattr(requirements, "is_root", lambda: True)
 
 
@@ -42,7 +43,7 @@ def test_install_updates_first_and_starts_no_service(tmp_path: Path, monkeypatch
         return subprocess.CompletedProcess(argv, 0, "", "")
 
     monkeypatch.setattr(requirements, "POLICY", policy)
-    monkeypatch.setattr(requirements.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     requirements.install_packages(["nftables"], print)
     assert [call[1] for call in calls] == ["update", "install"]
     assert calls[1][-1] == "nftables"
@@ -54,7 +55,7 @@ def test_refused_install_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return subprocess.CompletedProcess(argv, 100, "", "E: Unable to locate package nftables\n")
 
     monkeypatch.setattr(requirements, "POLICY", tmp_path / "policy")
-    monkeypatch.setattr(requirements.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(LabError, match="Unable to locate package nftables"):
         requirements.install_packages(["nftables"], print)
 

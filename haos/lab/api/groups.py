@@ -5,7 +5,7 @@ from __future__ import annotations
 from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind, check_bool
 from haos.lab.api.errors import neutron
 from haos.lab.api.policy import check_write
-from haos.lab.api.routing import Caller, Doc
+from haos.lab.api.routing import Call, Caller, Doc, Response
 from haos.lab.api.store import Store
 
 KIND = Kind(
@@ -23,6 +23,11 @@ class Groups(Collection):
     """Security groups."""
 
     kind = KIND
+
+    def list(self, call: Call) -> Response:
+        with self.store.lock:
+            default_group(self.store, call.caller.project_id)  # as Neutron: whoever lists has one
+        return super().list(call)
 
     def view(self, caller: Caller, doc: Doc) -> Doc:
         rules = self.store.where("security_group_rules", security_group_id=doc["id"])

@@ -1,0 +1,93 @@
+"""The prober through a real sshd on loopback: one run from start to stop, and one whose connection dies."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haos.adapters.prober import RemoteObserver
+from haos.core.probe import History
+from tests.adapters.openssh_server import INSTANCE, Client, Sshd, wait_until
+
+SELF = ipaddress.ip_address("127.0.0.1")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    server = Sshd(tmp_path).start()
+    client = Client(server, tmp_path).trust()
+    yield client
+    client.close()
+    server.stop()
+
+
+def answered(history: History) -> bool:
+    return sum(echo.answered_s is not None for echo in history.echoes) >= 10
+
+
+def test_a_run_over_ssh(client: Client) -> None:
+    probe = RemoteObserver(client.gateway().connect(INSTANCE)).start_probe(SELF, interval_s=0.01)
+    assert probe.wait(answered, 10.0)
+    called_s = time.monotonic()
+    probe.mark("here")
+    assert probe.wait(lambda history: bool(history.marks), 10.0)
+    mark = probe.history().mark("here")
+    history = probe.stop()
+    assert history.lost is None
+    assert 0 <= mark.error_s < 1.0
+    if history.method != "ping":  # one machine, one monotonic clock: the mark can be checked
+        assert mark.at_s - mark.error_s - 1e-3 <= called_s <= mark.at_s
+
+
+def test_a_connection_that_dies_is_said_and_leaves_no_program_behind(client: Client) -> None:
+    probe = RemoteObserver(client.gateway().connect(INSTANCE)).start_probe(SELF, interval_s=0.01)
+    assert probe.wait(answered, 10.0)
+    programs = sorted(running())
+    assert programs
+    for session in sessions(client.server):
+        os.kill(session, signal.SIGKILL)
+    assert not probe.wait(lambda history: False, 10.0)
+    lost = probe.stop().lost
+    assert lost is not None
+    assert "broke" in lost
+    wait_until(lambda: not set(programs) & set(running()), "the program on the observer ends")
+
+
+def running() -> list[int]:
+    """Return the prober programs for the loopback address."""
+    return [pid for pid, words in processes() if b"vip=127.0.0.1" in words]
+
+
+def sessions(server: Sshd) -> list[int]:
+    """Return the processes of sshd that serve a connection."""
+    assert server.process is not None
+    parents = {server.process.pid}
+    found: list[int] = []
+    for pid, words in sorted(processes()):
+        if words[0].startswith(b"sshd") and parent(pid) in parents | set(found):
+            found.append(pid)
+    return found
+
+
+def processes() -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (pid, command line) of every process."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        yield int(folder.name), words
+
+
+def parent(pid: int) -> int:
+    """Return a process's parent."""
+    try:
+        return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
