@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from keystoneauth1.adapter import Adapter
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
 from haos.adapters import cloud_parse as parse
-from haos.adapters.cloud_errors import LostAnswerError, RevisionError, translated
+from haos.adapters.cloud_errors import LostAnswerError, RevisionError
+from haos.adapters.cloud_rest import Json, Rest, patiently
 from haos.core.model import (
     RESERVATION_OWNER,
     CloudNetwork,
@@ -22,13 +18,22 @@ from haos.core.model import (
     SecurityRule,
     Subnet,
 )
-from haos.errors import AmbiguousError, CloudError, HaosError, NotFoundError
+from haos.errors import (
+    AddressTakenError,
+    AmbiguousError,
+    CloudError,
+    ForbiddenError,
+    HaosError,
+    LeftoverError,
+    MacTakenError,
+    NotFoundError,
+)
 from haos.workflow.context import PortAmendment, Reservation
 
-T = TypeVar("T")
-TAGS_MICROVERSION = "2.26"
 CONFLICT_DEADLINE_S = 30.0
-READ_RETRIES = 3
+"""How long to keep on when others change the same thing, or answers are lost."""
+CONFLICT_ATTEMPTS = 30
+LOST_ATTEMPTS = 4
 CONSOLE_LINES = 1000
 
 
@@ -36,18 +41,12 @@ class OpenStackCloud:
     """One project of a cloud. Threads may share it."""
 
     def __init__(
-        self,
-        network: Adapter,
-        compute: Adapter,
-        project_id: str,
-        settings: Mapping[str, str],
-        *,
-        insecure: bool = False,
+        self, network: Rest, compute: Rest, project_id: str, settings: Mapping[str, str], *, insecure: bool = False
     ) -> None:
         self.settings = settings
         self.insecure = insecure
-        self._network = network
-        self._compute = compute
+        self._neutron = network
+        self._nova = compute
         self._project_id = project_id
 
     def project_id(self) -> str:
@@ -56,39 +55,42 @@ class OpenStackCloud:
 
     def network(self, name_or_id: str) -> CloudNetwork:
         """Find one network, by name first (1 request), by id second (1 more)."""
-        found = self._list("networks", f"find network {name_or_id!r}", {"name": name_or_id})
-        if not found and _is_uuid(name_or_id):
-            return self.network_by_id(name_or_id)
-        if not found:
-            raise NotFoundError(f"no network named {name_or_id!r}", hint="openstack network list")
+        found = self._neutron.pages("/networks", f"find network {name_or_id!r}", {"name": name_or_id})
         if len(found) > 1:
             ids = ", ".join(item["id"] for item in found)
             raise AmbiguousError(f"{len(found)} networks are named {name_or_id!r}: {ids}", hint="give the id instead")
-        return parse.network(found[0])
+        if found:
+            return parse.network(found[0])
+        try:
+            if _is_uuid(name_or_id):
+                return self.network_by_id(name_or_id)
+        except NotFoundError:
+            pass
+        raise NotFoundError(f"no network named {name_or_id!r} is visible", hint="openstack network list")
 
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network."""
-        return parse.network(self._get(f"/networks/{network_id}", f"get network {network_id}")["network"])
+        return parse.network(self._neutron.get(f"/networks/{network_id}", f"get network {network_id}")["network"])
 
     def subnets(self, network_id: str) -> tuple[Subnet, ...]:
         """List a network's subnets."""
-        return tuple(map(parse.subnet, self._list("subnets", "list subnets", {"network_id": network_id})))
+        return tuple(map(parse.subnet, self._neutron.pages("/subnets", "list subnets", {"network_id": network_id})))
 
     def ports(self, network_id: str) -> tuple[Port, ...]:
         """List every port that is visible on a network."""
-        return tuple(map(parse.port, self._list("ports", "list ports", {"network_id": network_id})))
+        return tuple(map(parse.port, self._neutron.pages("/ports", "list ports", {"network_id": network_id})))
 
     def port(self, port_id: str) -> Port:
         """Get a port as it is now."""
-        return parse.port(self._get(f"/ports/{port_id}", f"get port {port_id}")["port"])
+        return parse.port(self._neutron.get(f"/ports/{port_id}", f"get port {port_id}")["port"])
 
     def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
-        """Find instances by exact name in one request, then by id those that are none's name."""
-        # Nova's filter is a regular expression of its database: the exact comparison is ours.
-        pattern = "|".join(re.escape(ref) for ref in names_or_ids)
-        servers = self._servers({"name": f"^({pattern})$"})
+        """Find instances by exact name in one request, then by id those that are none's name (1 request each)."""
+        if not names_or_ids:
+            return {}
+        servers = self._servers({"name": parse.name_filter(names_or_ids)})
         found = {ref: tuple(server for server in servers if server.name == ref) for ref in names_or_ids}
-        for ref in names_or_ids:
+        for ref in found:
             if not found[ref] and _is_uuid(ref):
                 found[ref] = tuple(self.instances_by_id([ref]).values())
         return found
@@ -98,210 +100,173 @@ class OpenStackCloud:
         return tuple(self._servers({"tags": tag}))
 
     def instances_by_id(self, ids: Sequence[str]) -> dict[str, Instance]:
-        """Get instances by id, those that still exist; one request each."""
+        """Get instances by id, those that still exist, in one request however many they are."""
+        wanted = set(ids)
+        if len(wanted) > 1:
+            # Nova has no filter for several ids.
+            return {server.id: server for server in self._servers({}) if server.id in wanted}
         found = {}
-        for one in dict.fromkeys(ids):
+        for one in wanted:
             try:
-                with translated(f"get instance {one}"):
-                    answer = self._compute.get(f"/servers/{one}", microversion=TAGS_MICROVERSION)
+                found[one] = parse.instance(self._nova.get(f"/servers/{one}", f"get instance {one}")["server"])
             except NotFoundError:
                 continue
-            found[one] = parse.instance(answer.json()["server"])
         return found
 
+    def _servers(self, query: Mapping[str, str]) -> list[Instance]:
+        return list(map(parse.instance, self._nova.pages("/servers/detail", "list instances", query, key="servers")))
+
     def console_log(self, instance_id: str) -> str:
-        """Return the tail of an instance's console log."""
-        with translated(f"read the console log of {instance_id}"):
-            answer = self._compute.post(
-                f"/servers/{instance_id}/action", json={"os-getConsoleOutput": {"length": CONSOLE_LINES}}
-            )
-        return str(answer.json().get("output") or "")
+        """Return the tail of an instance's console log. Raises CloudError where there is none."""
+        body = {"os-getConsoleOutput": {"length": CONSOLE_LINES}}
+        try:
+            answer = self._nova.ask(f"/servers/{instance_id}/action", f"read the console of {instance_id}", body)
+        except NotFoundError as error:  # also Nova's word for an instance that has no console (yet)
+            raise CloudError(error.reason) from error
+        return str(answer.get("output") or "")
 
     def extensions(self) -> frozenset[str]:
         """Return the aliases of Neutron's extensions."""
-        body = self._get("/extensions", "list the network extensions")
+        body = self._neutron.get("/extensions", "list the network extensions")
         return frozenset(item["alias"] for item in body["extensions"])
 
     def quota(self) -> Quota:
         """Return what is left of the project's quota; unknown where this cloud does not tell."""
         try:
-            return parse.quota(self._get(f"/quotas/{self._project_id}/details.json", "read the quota")["quota"])
-        except (NotFoundError, CloudError):
+            return parse.quota(
+                self._neutron.get(f"/quotas/{self._project_id}/details.json", "read the quota")["quota"]
+            )
+        except (NotFoundError, ForbiddenError):
             return Quota()
 
     def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
         """Get security groups with their rules."""
-        found = self._list("security-groups", "list security groups", {"id": list(ids)})
-        return tuple(map(parse.group, found))
+        return self._groups({"id": list(ids)}) if ids else ()
 
     def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
         """List the project's security groups of that name."""
-        query = {"name": name, "project_id": self._project_id}
-        return tuple(map(parse.group, self._list("security-groups", "list security groups", query)))
+        return self._groups({"name": name, "project_id": self._project_id})
+
+    def _groups(self, query: Mapping[str, str | list[str]]) -> tuple[SecurityGroup, ...]:
+        return tuple(map(parse.group, self._neutron.pages("/security-groups", "list security groups", query)))
 
     def reservations(self) -> tuple[Port, ...]:
         """List the project's reservation ports."""
-        query = {"device_owner": RESERVATION_OWNER, "project_id": self._project_id}
-        return tuple(map(parse.port, self._list("ports", "list reservations", query)))
+        return self._reservations({})
+
+    def _reservations(self, more: Mapping[str, str]) -> tuple[Port, ...]:
+        query = {"device_owner": RESERVATION_OWNER, "project_id": self._project_id, **more}
+        return tuple(map(parse.port, self._neutron.pages("/ports", "list reservations", query)))
 
     def reserve(self, reservation: Reservation) -> Port:
         """Create the reservation port; an answer that was lost is looked up and adopted."""
-        body = {
-            "network_id": reservation.network_id,
-            "fixed_ips": [{"subnet_id": reservation.subnet_id, "ip_address": str(reservation.address)}],
-            "mac_address": reservation.mac,
-            "name": reservation.name,
-            "device_owner": RESERVATION_OWNER,
-            "device_id": reservation.device_id,
-            "description": reservation.description,
-            "security_groups": [],
-        }
-        what = f"reserve {reservation.address}"
-        try:
-            return parse.port(self._write("post", "/ports", what, {"port": body})["port"])
-        except LostAnswerError:
-            if mine := self._made_by_us(reservation):
-                return mine
-        return parse.port(self._write("post", "/ports", what, {"port": body})["port"])
+        body = parse.reservation_body(reservation)
+        lost = False
+
+        def attempt() -> Port:
+            nonlocal lost
+            try:
+                answer = self._neutron.write("POST", "/ports", f"reserve {reservation.address}", {"port": body})
+                return parse.port(answer["port"])
+            except LostAnswerError:
+                lost = True
+                if mine := self._made_by_us(reservation):
+                    return mine
+                raise
+            except (AddressTakenError, MacTakenError):
+                # The one who took it may have been this run, a moment ago.
+                if lost and (mine := self._made_by_us(reservation)):
+                    return mine
+                raise
+
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
 
     def _made_by_us(self, reservation: Reservation) -> Port | None:
-        for port in self.reservations():
-            same = (port.network_id, port.device_id, port.description, port.mac) == (
-                reservation.network_id,
-                reservation.device_id,
-                reservation.description,
-                reservation.mac,
-            )
-            if same and [fixed.address for fixed in port.fixed_ips] == [reservation.address]:
-                return port
-        return None
+        query = {
+            "network_id": reservation.network_id,
+            "device_id": reservation.device_id,
+            "fixed_ips": f"ip_address={reservation.address}",
+        }
+        return next((port for port in self._reservations(query) if parse.holds(port, reservation)), None)
 
     def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
         """Rewrite the record on a reservation port."""
         body = {"port": {"description": description}}
-        return parse.port(self._write("put", f"/ports/{port_id}", "write the record", body, revision)["port"])
-
-    def delete_port(self, port_id: str) -> None:
-        """Delete a port; one that is gone already is fine."""
-        self._delete(f"/ports/{port_id}", f"delete port {port_id}")
-
-    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
-        """Create a security group with exactly these rules; undoes itself if it cannot finish."""
-        body = {"security_group": {"name": name, "description": description}}
-        made = self._write("post", "/security-groups", f"make security group {name}", body)["security_group"]
-        try:
-            for born in made["security_group_rules"]:
-                self._delete(f"/security-group-rules/{born['id']}", "delete a default egress rule")
-            bodies = [parse.rule_body(rule, made["id"]) for rule in rules]
-            answer = self._write(
-                "post", "/security-group-rules", "make security group rules", {"security_group_rules": bodies}
-            )
-        except HaosError:
-            self.delete_group(made["id"])
-            raise
-        return parse.group({**made, "security_group_rules": answer["security_group_rules"]})
-
-    def delete_group(self, group_id: str) -> None:
-        """Delete a security group; one that is gone already is fine."""
-        self._delete(f"/security-groups/{group_id}", f"delete security group {group_id}")
-
-    def amend_port(self, port: Port, amendment: PortAmendment) -> Port:
-        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
-        known: list[Port] = [port]
 
         def attempt() -> Port:
-            body = amended(known[0], amendment)
-            if not body:
-                return known[0]
-            what = f"change port {port.id}"
             try:
-                answer = self._write("put", f"/ports/{port.id}", what, {"port": body}, known[0].revision)
-            except (RevisionError, LostAnswerError):
-                known[0] = self.port(port.id)
+                answer = self._neutron.write("PUT", f"/ports/{port_id}", "write the record", body, revision=revision)
+            except LostAnswerError:
+                now = self.port(port_id)
+                if now.description == description:
+                    return now
                 raise
             return parse.port(answer["port"])
 
-        return _patiently(attempt, (RevisionError, LostAnswerError))
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
 
-    def _servers(self, query: Mapping[str, str]) -> list[Instance]:
-        found: list[Instance] = []
-        asked = dict(query)
-        while True:
-            with translated("list instances"):
-                answer = self._compute.get("/servers/detail", params=asked, microversion=TAGS_MICROVERSION)
-            body = answer.json()
-            found += map(parse.instance, body["servers"])
-            if not body["servers"] or not _has_next(body.get("servers_links")):
-                return found
-            asked = {**query, "marker": body["servers"][-1]["id"]}
+    def delete_port(self, port_id: str) -> None:
+        """Delete a port; one that is gone already is fine."""
+        self._neutron.delete(f"/ports/{port_id}", f"delete port {port_id}")
 
-    def _list(self, resource: str, what: str, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-        key = resource.replace("-", "_")
-        found: list[dict[str, Any]] = []
-        asked = dict(query)
-        while True:
-            body = self._get(f"/{resource}", what, asked)
-            found += body[key]
-            if not body[key] or not _has_next(body.get(f"{key}_links")):
-                return found
-            asked = {**query, "marker": body[key][-1]["id"]}
-
-    def _get(self, path: str, what: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        with translated(what):
-            answer = self._network.get(path, params=query, status_code_retries=READ_RETRIES, connect_retries=2)
-        body: dict[str, Any] = answer.json()
-        return body
-
-    def _write(
-        self, method: str, path: str, what: str, body: Mapping[str, Any], revision: int | None = None
-    ) -> dict[str, Any]:
-        headers = {} if revision is None else {"If-Match": f"revision_number={revision}"}
-        with translated(what):
-            # Never repeated blindly: the caller knows whether the effect may have taken place.
-            answer = self._network.request(
-                path, method.upper(), json=body, headers=headers, connect_retries=0, status_code_retries=0
-            )
-        written: dict[str, Any] = answer.json()
-        return written
-
-    def _delete(self, path: str, what: str) -> None:
+    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        """Create a security group with exactly these rules; undoes itself if it cannot finish."""
+        made = self._new_group(name, description)
         try:
-            with translated(what):
-                self._network.delete(path, status_code_retries=READ_RETRIES, connect_retries=2)
-        except NotFoundError:
-            return
+            for born in made.rules:
+                self._neutron.delete(f"/security-group-rules/{born.id}", f"delete a default rule of {name}")
+            bodies = [parse.rule_body(rule, made.id) for rule in rules]
+            what = f"make the rules of security group {name}"
+            answer = self._neutron.write("POST", "/security-group-rules", what, {"security_group_rules": bodies})
+        except (HaosError, KeyboardInterrupt) as error:
+            self._unmake_group(made.id, error)
+            raise
+        return parse.with_rules(made, answer["security_group_rules"])
 
+    def _new_group(self, name: str, description: str) -> SecurityGroup:
+        body = {"security_group": {"name": name, "description": description}}
+        try:
+            answer = self._neutron.write("POST", "/security-groups", f"make security group {name}", body)
+        except LostAnswerError:
+            made = [group for group in self.groups_named(name) if group.description == description]
+            if len(made) != 1:
+                raise
+            return made[0]
+        return parse.group(answer["security_group"])
 
-def amended(port: Port, amendment: PortAmendment) -> dict[str, Any]:
-    """Return what a PUT must carry: whole lists, others' entries as they are spelled; {} if nothing changes."""
-    keep = [pair for pair in port.pairs if not any(parse.same_pair(pair, gone) for gone in amendment.remove_pairs)]
-    new = [pair for pair in amendment.add_pairs if not any(parse.same_pair(pair, have) for have in keep)]
-    groups = [group for group in port.group_ids if group not in amendment.remove_groups]
-    groups += [group for group in amendment.add_groups if group not in groups]
-    body: dict[str, Any] = {}
-    if new or len(keep) < len(port.pairs):
-        body["allowed_address_pairs"] = [
-            {"ip_address": pair.ip_address, "mac_address": pair.mac_address} for pair in [*keep, *new]
-        ]
-    if tuple(groups) != port.group_ids:
-        body["security_groups"] = groups
-    return body
+    def _unmake_group(self, group_id: str, error: BaseException) -> None:
+        try:
+            self.delete_group(group_id)
+        except HaosError as second:
+            reason = f"{error or 'interrupted'}. Not undone: security group {group_id} ({second})"
+            raise LeftoverError(reason, hint=f"openstack security group delete {group_id}") from error
 
+    def delete_group(self, group_id: str) -> None:
+        """Delete a security group; one that is gone already is fine."""
+        self._neutron.delete(f"/security-groups/{group_id}", f"delete security group {group_id}")
 
-def _patiently(action: Callable[[], T], errors: tuple[type[HaosError], ...]) -> T:
-    for attempt in Retrying(
-        retry=retry_if_exception_type(errors),
-        stop=stop_after_delay(CONFLICT_DEADLINE_S),
-        wait=wait_random_exponential(multiplier=0.05, max=2.0),
-        reraise=True,
-    ):
-        with attempt:
-            return action()
-    raise AssertionError("tenacity ends by a result or by an error")
+    def amend_port(self, port: Port, amendment: PortAmendment) -> Port:
+        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
+        known = port
 
+        def attempt() -> Port:
+            nonlocal known
+            body: Json = parse.amended(known, amendment)
+            if not body:
+                return known
+            what = f"change port {port.id}"
+            try:
+                answer = self._neutron.write(
+                    "PUT", f"/ports/{port.id}", what, {"port": body}, revision=known.revision
+                )
+            except (RevisionError, LostAnswerError):
+                known = self.port(port.id)
+                raise
+            return parse.port(answer["port"])
 
-def _has_next(links: Iterable[Mapping[str, str]] | None) -> bool:
-    return any(link.get("rel") == "next" for link in links or ())
+        return patiently(
+            attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
+        )
 
 
 def _is_uuid(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,21 +14,45 @@ from haos.errors import (
     AuthenticationError,
     CloudError,
     ForbiddenError,
+    HaosError,
     MacTakenError,
     NotFoundError,
     QuotaError,
 )
 
-LOST_ANSWER = (ksa.ConnectFailure, ksa.RetriableConnectionFailure)
-"""The request may have taken effect."""
+
+class PassingError(CloudError):
+    """Trouble that may pass: `retry_after_s` is what the service asked for, `pause_s` what is usual."""
+
+    pause_s = 0.5
+    retry_after_s: int | None = None
 
 
-class RevisionError(CloudError):
+class BusyError(PassingError):
+    """The service refused for now (429); nothing was done."""
+
+
+class LostAnswerError(PassingError):
+    """No answer came, or the answer was a server error: the request may have taken effect."""
+
+
+class RevisionError(PassingError):
     """Neutron's 412: somebody changed the resource since it was read."""
 
+    pause_s = 0.05
 
-class LostAnswerError(CloudError):
-    """No answer came, or the answer was a server error: the request may have taken effect."""
+
+HINTS = {
+    "OverQuota": "openstack quota show",
+    "AllowedAddressPairExhausted": "a port holds at most 10 address pairs; openstack port unset --allowed-address …",
+    "AddressPairAndPortSecurityRequired": "port security is off on this port: address pairs cannot be set there",
+    "SecurityGroupInUse": "openstack port list --security-group GROUP",
+}
+"""Neutron's error type -> what helps."""
+
+_RULE = re.compile(r"rule:([\w:]+)|allow (\S+) to be performed|perform the requested action, (\S+?)\.?$")
+_URL = re.compile(r"https?://[^\s?]+?(?=[:?]?(?:\s|\?|$))")
+_CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"'()\[\]]+)|'([A-Z][^']+)'\)\)$|(timed out)")
 
 
 @contextmanager
@@ -37,46 +62,50 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ksa.HttpError as error:
         raise from_http(what, error) from error
-    except LOST_ANSWER as error:
-        raise LostAnswerError(f"cannot {what}: {_line(error)}", hint="is the endpoint reachable?") from error
-    except (ksa.MissingRequiredOptions, ksa.NoMatchingPlugin, ksa.AuthPluginException) as error:
-        raise AuthenticationError(
-            f"cannot {what}: {_line(error)}", hint="check clouds.yaml and the OS_* variables"
-        ) from error
-    except ksa.DiscoveryFailure as error:
-        raise CloudError(f"cannot {what}: {_line(error)}", hint="is auth_url right, and reachable?") from error
     except ksa.ClientException as error:
-        raise CloudError(f"cannot {what}: {_line(error)}") from error
+        raise from_client(what, error) from error
 
 
-def from_http(what: str, error: ksa.HttpError) -> CloudError | NotFoundError:
+def from_client(what: str, error: ksa.ClientException) -> HaosError:
+    """Return the error for a failure that is no answer of the service."""
+    reason = f"cannot {what}: {_line(error)}"
+    match error:
+        case ksa.SSLError():
+            return CloudError(reason, hint="a CA of the cloud's own is given with --os-cacert FILE, or cacert:")
+        case ksa.ConnectionError():
+            return LostAnswerError(f"cannot {what}: {_unreached(error)}", hint="is the endpoint reachable from here?")
+        case ksa.AuthorizationFailure() | ksa.MissingAuthMethods() | ksa.AuthPluginException():
+            return AuthenticationError(reason, hint="check clouds.yaml and the OS_* variables")
+        case ksa.CatalogException():
+            return CloudError(reason, hint="openstack catalog list")
+        case ksa.DiscoveryFailure():
+            return _undiscovered(what, error)
+    return CloudError(reason)
+
+
+def from_http(what: str, error: ksa.HttpError) -> HaosError:
     """Return the error for an HTTP status, with the service's own message."""
     status = error.http_status
     kind, message = details(error)
     reason = f"cannot {what}: {message} (HTTP {status})"
-    if status == 401:
-        return AuthenticationError(reason, hint="are the credentials right? openstack token issue")
-    if status == 403:
-        return ForbiddenError(reason, hint="the cloud's policy forbids it to this user")
-    if status == 404:
-        return NotFoundError(reason)
-    if status == 409:
-        return _conflict(reason, kind, message)
-    if status == 412:
-        return RevisionError(reason)
-    if status >= 500 or status == 429:
-        return LostAnswerError(reason, hint="the cloud has trouble; run the same command again")
-    return CloudError(reason)
-
-
-def _conflict(reason: str, kind: str, message: str) -> CloudError:
-    if kind == "MacAddressInUse" or "mac address" in message.lower():
-        return MacTakenError(reason)
-    if kind in ("IpAddressInUse", "IpAddressAlreadyAllocated") or "already allocated" in message:
-        return AddressTakenError(reason, hint="openstack port list --fixed-ip ip-address=ADDRESS")
-    if kind == "OverQuota":
-        return QuotaError(reason, hint="openstack quota show")
-    return CloudError(reason)
+    match status:
+        case 401:
+            return AuthenticationError(reason, hint="are the credentials right? openstack token issue")
+        case 403:
+            return _forbidden(what, message)
+        case 404:
+            return NotFoundError(reason)
+        case 409:
+            return _conflict(reason, kind, message)
+        case 412:
+            return RevisionError(reason, hint="somebody else is changing it; run the same command again")
+        case 429:
+            return _passing(BusyError(reason, hint="the cloud is busy; run the same command again"), error)
+        case 501:
+            return CloudError(reason, hint="this cloud does not offer it")
+        case _ if status >= 500:
+            return _passing(LostAnswerError(reason, hint="the cloud has trouble; run the same command again"), error)
+    return CloudError(reason, hint=HINTS.get(kind))
 
 
 def details(error: ksa.HttpError) -> tuple[str, str]:
@@ -89,10 +118,61 @@ def details(error: ksa.HttpError) -> tuple[str, str]:
         for value in body.values():
             if isinstance(value, dict) and "message" in value:
                 return str(value.get("type", "")), " ".join(str(value["message"]).split())
-    return "", _line(error)
+    return "", type(error).message
+
+
+def _undiscovered(what: str, error: ksa.DiscoveryFailure) -> HaosError:
+    # keystoneauth hides why it could not read the versions of auth_url.
+    cause = error.__context__
+    if isinstance(cause, ksa.ConnectionError):
+        return from_client(what, cause)
+    if isinstance(cause, ksa.HttpError) and isinstance(passing := from_http(what, cause), PassingError):
+        return passing
+    return CloudError(f"cannot {what}: {_line(error)}", hint="is auth_url right?")
+
+
+def _passing(passing: PassingError, error: ksa.HttpError) -> PassingError:
+    if error.response is not None and error.response.headers.get("Retry-After", "").isdecimal():
+        passing.retry_after_s = error.retry_after
+    return passing
+
+
+def _forbidden(what: str, message: str) -> ForbiddenError:
+    # Neutron lists every rule on the way down; the longest name is the one that says no.
+    rules = [next(filter(None, match)) for match in _RULE.findall(message)]
+    rule = max(rules, key=len, default=None)
+    why = f"policy rule {rule} says no" if rule else message
+    return ForbiddenError(
+        f"cannot {what}: {why} (HTTP 403)", hint="by default only the network's owner, or an administrator, may"
+    )
+
+
+def _conflict(reason: str, kind: str, message: str) -> CloudError:
+    if kind == "MacAddressInUse":
+        return MacTakenError(reason, hint=f"openstack port list --mac-address {_named('mac address', message)}")
+    if kind in ("IpAddressInUse", "IpAddressAlreadyAllocated"):
+        return AddressTakenError(
+            reason, hint=f"openstack port list --fixed-ip ip-address={_named('IP address', message)}"
+        )
+    if kind == "OverQuota":
+        return QuotaError(reason, hint=HINTS[kind])
+    return CloudError(reason, hint=HINTS.get(kind))
+
+
+def _named(what: str, message: str) -> str:
+    found = re.search(rf"{what} ([\da-f.:]*[\da-f])", message)
+    return found.group(1) if found else what.rpartition(" ")[2].upper()
+
+
+def _unreached(error: ksa.ConnectionError) -> str:
+    # requests and urllib3 wrap the cause four times over.
+    text = _line(error)
+    url, cause = _URL.search(text), _CAUSE.search(text)
+    if url is None:
+        return text
+    why = next(filter(None, cause.groups())).strip() if cause else "no connection"
+    return f"{url.group()} does not answer ({why})"
 
 
 def _line(error: Exception) -> str:
-    # urllib3 repeats the whole story in brackets; what comes before says it all.
-    text = " ".join(str(error).split()).partition(": HTTPConnectionPool(")[0].partition(": HTTPSConnectionPool(")[0]
-    return text or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__

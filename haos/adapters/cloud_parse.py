@@ -1,17 +1,21 @@
-"""Neutron's and Nova's JSON to haos's values, as pure functions."""
+"""Neutron's and Nova's JSON to haos's values, and back, as pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from haos.core.model import (
+    RESERVATION_OWNER,
     Address,
     AddressPair,
     CloudNetwork,
     FixedIp,
     Instance,
+    Network,
     Pool,
     Port,
     Quota,
@@ -19,6 +23,7 @@ from haos.core.model import (
     SecurityRule,
     Subnet,
 )
+from haos.workflow.context import PortAmendment, Reservation
 
 Json = Mapping[str, Any]
 
@@ -141,14 +146,85 @@ def quota(body: Json) -> Quota:
         detail = body.get(resource)
         if not isinstance(detail, Mapping) or detail.get("limit", -1) < 0:
             return None
-        return int(detail["limit"]) - int(detail.get("used", 0)) - int(detail.get("reserved", 0))
+        return max(0, int(detail["limit"]) - int(detail.get("used", 0)) - int(detail.get("reserved", 0)))
 
     return Quota(left("port"), left("security_group"), left("security_group_rule"))
 
 
-def same_pair(one: AddressPair, other: AddressPair) -> bool:
-    """Say whether two pairs admit the same, however they are spelled."""
-    return one.network == other.network and one.mac_address.lower() == other.mac_address.lower()
+def with_rules(made: SecurityGroup, bodies: Iterable[Json]) -> SecurityGroup:
+    """Return the group with these rules in place of those it was born with."""
+    return replace(made, rules=tuple(map(rule, bodies)))
+
+
+def reservation_body(wanted: Reservation) -> dict[str, Any]:
+    """Return the JSON that creates a reservation port: address, MAC, owner and record in one."""
+    return {
+        "network_id": wanted.network_id,
+        "fixed_ips": [{"subnet_id": wanted.subnet_id, "ip_address": str(wanted.address)}],
+        "mac_address": wanted.mac,
+        "name": wanted.name,
+        "device_owner": RESERVATION_OWNER,
+        "device_id": wanted.device_id,
+        "description": wanted.description,
+        "security_groups": [],
+    }
+
+
+def holds(port: Port, wanted: Reservation) -> bool:
+    """Say whether a reservation port is what was asked for, in every part."""
+    addresses = [fixed.address for fixed in port.fixed_ips]
+    return (port.network_id, port.device_id, port.description, port.mac, addresses) == (
+        wanted.network_id,
+        wanted.device_id,
+        wanted.description,
+        wanted.mac.lower(),
+        [wanted.address],
+    )
+
+
+def amended(port: Port, amendment: PortAmendment) -> dict[str, Any]:
+    """Return what a PUT must carry: whole lists, others' entries as they are spelled; {} if nothing changes."""
+    body: dict[str, Any] = {}
+    gone = {_meaning(pair, port) for pair in amendment.remove_pairs}
+    pairs = [pair for pair in port.pairs if _meaning(pair, port) not in gone]
+    for pair in amendment.add_pairs:
+        if _meaning(pair, port) not in {_meaning(have, port) for have in pairs}:
+            pairs.append(pair)
+    if tuple(pairs) != port.pairs:
+        body["allowed_address_pairs"] = [_pair_body(pair) for pair in pairs]
+    groups = [group for group in port.group_ids if group not in amendment.remove_groups]
+    groups += [group for group in dict.fromkeys(amendment.add_groups) if group not in groups]
+    if tuple(groups) != port.group_ids:
+        body["security_groups"] = groups
+    return body
+
+
+def name_filter(names: Sequence[str]) -> str:
+    """Return a regular expression for Nova's name filter that matches these names, and perhaps others.
+
+    It is the database that reads it. On MySQL Nova escapes every "|", so alternatives are spelled as a class of
+    characters at each position; what is not a plain character is any, since databases escape it differently.
+    """
+    if not all(name.isascii() for name in names):
+        return "^.*$"  # old databases compare bytes
+    classes = "".join(_one_of(set(column)) for column in zip(*names, strict=False))
+    return f"^{classes}{'' if len(set(map(len, names))) == 1 else '.*'}$"
+
+
+def _one_of(characters: set[str]) -> str:
+    if not all(re.fullmatch(r"\w", character) for character in characters):
+        return "."
+    return characters.pop() if len(characters) == 1 else f"[{''.join(sorted(characters))}]"
+
+
+def _meaning(pair: AddressPair, port: Port) -> tuple[Network, str]:
+    """Return what a pair admits, however it is spelled; without a MAC it is the port's own."""
+    return pair.network, (pair.mac_address or port.mac).lower()
+
+
+def _pair_body(pair: AddressPair) -> dict[str, str]:
+    mac = {"mac_address": pair.mac_address} if pair.mac_address else {}
+    return {"ip_address": pair.ip_address, **mac}
 
 
 def _project(body: Json) -> str:

@@ -69,7 +69,11 @@ class Master:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not poll.poll(left_s * 1000):
                 raise NotReadyError(f"{self.target} did not finish the login within {timeout_s:g} s")
-            chunk = os.read(stdout.fileno(), 65_536)
+            try:
+                chunk = os.read(stdout.fileno(), 65_536)
+            except (ValueError, OSError):
+                # stop(), called from another thread, has closed the pipe under us.
+                raise RemoteError(f"the connection to {self.target} is closed") from None
             if not chunk:
                 raise self._refused(heard.decode(errors="replace"))
             heard = (heard + chunk)[-_LOG_LIMIT:]

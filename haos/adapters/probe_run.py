@@ -76,8 +76,11 @@ class RemoteProbe:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or history.lost is not None or self._over:
                 return False
-            with self._news:
-                self._news.wait_for(lambda seen=seen: self._version != seen or self._over, min(left_s, SILENT_S))
+            self._await_news(seen, min(left_s, SILENT_S))
+
+    def _await_news(self, seen: int, timeout_s: float) -> None:
+        with self._news:
+            self._news.wait_for(lambda: self._version != seen or self._over, timeout_s)
 
     def stop(self) -> History:
         """End the run within seconds and return the whole history; safe to repeat."""

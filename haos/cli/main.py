@@ -68,9 +68,9 @@ def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     for argument in rest:
         if argument == "--":
             own += [argument, *rest]
-        elif argument == "--insecure":
+        elif argument in ("--insecure", "--verify"):
             openstack.append(argument)
-        elif argument.startswith("--os-"):
+        elif argument.startswith("--os-") or argument.partition("=")[0] == "--timeout":
             openstack.append(argument)
             if "=" not in argument and (value := next(rest, None)) is not None:
                 openstack.append(value)

@@ -14,6 +14,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from haos.lab import cgroups, syscalls
@@ -133,9 +134,21 @@ def configure_network(nics: tuple[Nic, ...]) -> None:
 
 
 def _nic_lines(nic: Nic) -> Iterator[str]:
+    # A kernel that has IPv6 would hold its own link-local address back for a second, to see if it is taken.
+    if os.path.exists("/proc/sys/net/ipv6"):
+        yield f"link set {nic.device} addrgenmode none"
+        yield f"address add {link_local(nic.mac)}/64 dev {nic.device} nodad"
     for address in nic.addresses:
         yield f"address add {address} dev {nic.device}{' nodad' if address.version == 6 else ''}"
     yield f"link set {nic.device} up"
+    if os.path.exists("/proc/sys/net/ipv6"):
+        yield f"link set {nic.device} addrgenmode eui64"
+
+
+def link_local(mac: str) -> IPv6Address:
+    """Return the link-local address that the kernel makes of a MAC address (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
 
 
 def _in_user_namespace() -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -91,14 +93,22 @@ def sweep(paths: LabPaths) -> None:
     """End whatever is left of a lab and remove it."""
     claim = read(paths)
     if claim is not None:
-        if claim.is_alive():
-            os.kill(claim.pid, 9)
+        _kill(claim)
         group = Path(claim.group)
         cgroups.kill(group)
         cgroups.remove(group)
     if paths.run.exists():
         # The instances' files belong to users of a user namespace, if an ordinary user has started the lab.
         subprocess.run([*mapped(), "rm", "-rf", "--", str(paths.run)], env=environment(), check=True)
+
+
+def _kill(claim: Claim) -> None:
+    alive = claim.is_alive()
+    if alive:
+        os.kill(claim.pid, signal.SIGKILL)
+    if claim.pid:
+        with contextlib.suppress(ChildProcessError):  # it is a child only of the process that started it
+            os.waitpid(claim.pid, 0 if alive else os.WNOHANG)
 
 
 def _can_listen(address: str, port: int) -> bool:

@@ -16,12 +16,12 @@ from haos.lab import cgroups, claims, daemon, image, requirements
 from haos.lab.asking import request
 from haos.lab.claims import Claim
 from haos.lab.errors import LabError
-from haos.lab.files import LOGIN
+from haos.lab.files import CLOUD_SUFFIXES, LOGIN
 from haos.lab.locks import locked
 from haos.lab.model import FabricKind
 from haos.lab.namespaces import environment as program_environment
 from haos.lab.namespaces import python
-from haos.lab.paths import LabPaths, labs_dir
+from haos.lab.paths import NAME, LabPaths, labs_dir
 from haos.lab.status import InstanceStatus, LabStatus, read_status
 from haos.lab.waiting import await_login, await_ready
 from haos.lab.wire import encode
@@ -84,12 +84,12 @@ def status(name: str = DEFAULT) -> LabStatus:
 
 
 def clouds_yaml(name: str = DEFAULT) -> Path | None:
-    """Return the clouds.yaml of a lab; None if it does not run, or its name is none."""
-    try:
-        paths = LabPaths(name)
-    except LabError:
-        return None
-    return paths.clouds_yaml if _running(paths) is not None else None
+    """Return the clouds.yaml of the running lab that has a cloud of this name; None if there is none."""
+    for suffix in CLOUD_SUFFIXES:
+        lab = name.removesuffix(suffix)
+        if name == lab + suffix and NAME.fullmatch(lab) and _running(LabPaths(lab)) is not None:
+            return LabPaths(lab).clouds_yaml
+    return None
 
 
 def environment(name: str = DEFAULT) -> dict[str, str]:
@@ -181,7 +181,7 @@ def _start(paths: LabPaths, root: Path, fabric: FabricKind, delay_s: float) -> N
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[writing],
                 start_new_session=True, cwd="/", env=program_environment(),
             )  # fmt: skip
-        process.returncode = 0  # it outlives us: nobody is to wait for it, nor to be warned that nobody does
+        process.returncode = 0  # it outlives us: no warning about that, please
         claims.write(paths, replace(claim, pid=process.pid, started=claims.start_ticks(process.pid) or 0))
         await_ready(ready, paths)
 

@@ -14,6 +14,8 @@ from haos.lab.paths import LabPaths
 
 LOGIN = "debian"
 PROJECTS = {"": ("demo", "demo"), "-admin": ("admin", "admin"), "-other": ("other", "other")}
+CREDENTIAL_SUFFIX = "-credential"
+CLOUD_SUFFIXES = (*PROJECTS, CREDENTIAL_SUFFIX)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -35,7 +37,7 @@ def clouds_yaml(paths: LabPaths, url: str) -> str:
         "application_credential_id": CREDENTIAL.id,
         "application_credential_secret": CREDENTIAL.secret,
     }
-    clouds[f"{paths.name}-credential"] = _cloud(paths, "v3applicationcredential", credential)
+    clouds[f"{paths.name}{CREDENTIAL_SUFFIX}"] = _cloud(paths, "v3applicationcredential", credential)
     return "# Written by haos lab up; goes with the lab.\n" + _yaml({"clouds": clouds})
 
 

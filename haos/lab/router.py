@@ -78,7 +78,9 @@ def serve(requests: socket.socket) -> None:
 def main(socket_fd: int) -> None:
     """Make the namespace a router, say so, and serve."""
     for name in FORWARDING:
-        Path("/proc/sys/net", name).write_text("1")
+        setting = Path("/proc/sys/net", name)
+        if setting.exists():  # a kernel may be without IPv6
+            setting.write_text("1")
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     with socket.socket(fileno=socket_fd) as requests:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -29,12 +30,16 @@ class Stream:
             self._connection.sendall(data)
 
     def receive(self) -> Message | None:
-        """Wait for a message; None at the end."""
+        """Wait for a message; None at the end, after which there is nothing more to receive."""
         try:
             line = self._lines.readline()
         except OSError:
-            return None
-        return json.loads(line) if line.endswith("\n") else None
+            line = ""
+        if line.endswith("\n"):
+            message: Message = json.loads(line)
+            return message
+        self._lines.close()
+        return None
 
 
 @dataclass
@@ -68,6 +73,8 @@ class Client:
             self._stream.send({"id": number, "method": method, "arguments": arguments})
             if not pending.done.wait(timeout_s):
                 raise LabError(f"the hypervisor did not answer {method} within {timeout_s:g} s")
+        except OSError as error:
+            raise LabError(f"the hypervisor could not {method}: it has ended") from error
         finally:
             del self._pending[number]
         answer = pending.answer or {"error": "it has ended"}
@@ -92,11 +99,11 @@ def serve(stream: Stream, methods: dict[str, Callable[..., Any]], expected: tupl
 
     def answer(message: Message) -> None:
         try:
-            result = methods[message["method"]](**message["arguments"])
+            reply = {"result": methods[message["method"]](**message["arguments"])}
         except expected as error:
-            stream.send({"id": message["id"], "error": str(error)})
-        else:
-            stream.send({"id": message["id"], "result": result})
+            reply = {"error": str(error)}
+        with contextlib.suppress(OSError):  # who asked may be gone
+            stream.send({"id": message["id"], **reply})
 
     while (message := stream.receive()) is not None:
         threading.Thread(target=answer, args=(message,), name="lab-answer", daemon=True).start()

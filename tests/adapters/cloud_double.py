@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,10 @@ URL = "http://cloud.test"
 NEUTRON, NOVA = f"{URL}/network/v2.0", f"{URL}/compute/v2.1"
 PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
 NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
+SUBNET = "9a027a94-e688-45cb-a653-e223ccc9f72f"
+FIRST = "913c4131-0cc3-4df4-9f7e-b4cf4ae885ca"
+"""The port of ha_first."""
+AT_ONCE = {"Retry-After": "0"}
 
 CLOUDS = f"""
 clouds:
@@ -49,14 +55,16 @@ def serve_keystone(mock: requests_mock.Mocker) -> None:
     )
 
 
-def connected(mock: requests_mock.Mocker, folder: Path) -> OpenStackCloud:
-    """Return an authenticated cloud, its requests forgotten."""
+@contextmanager
+def connected(folder: Path) -> Iterator[tuple[requests_mock.Mocker, OpenStackCloud]]:
+    """Give an authenticated cloud whose answers are still to be set, its requests so far forgotten."""
     file = folder / "clouds.yaml"
     file.write_text(CLOUDS)
-    serve_keystone(mock)
-    cloud = connect(["--os-cloud", "test"], config_files=[file])
-    mock.reset_mock()
-    return cloud
+    with requests_mock.Mocker() as mock:
+        serve_keystone(mock)
+        cloud = connect(["--os-cloud", "test"], config_files=[file])
+        mock.reset_mock()
+        yield mock, cloud
 
 
 def asked(mock: requests_mock.Mocker) -> list[str]:

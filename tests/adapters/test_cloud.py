@@ -1,4 +1,4 @@
-"""The cloud adapter: the exact requests it makes, and what it makes of the answers."""
+"""The cloud adapter's reads: the exact requests, and what it makes of the answers."""
 
 from __future__ import annotations
 
@@ -7,45 +7,31 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
-import requests
 import requests_mock
 
-from haos.adapters.cloud import OpenStackCloud, amended
-from haos.core.model import AddressPair, Port, Quota, SecurityRule
-from haos.errors import (
-    AddressTakenError,
-    AmbiguousError,
-    CloudError,
-    ForbiddenError,
-    HaosError,
-    MacTakenError,
-    NotFoundError,
-    QuotaError,
-)
-from haos.workflow.context import PortAmendment, Reservation
-from tests.adapters.cloud_double import NETWORK, NEUTRON, NOVA, PROJECT, asked, connected, fixture
+from haos.adapters.cloud import OpenStackCloud
+from haos.core.model import RESERVATION_OWNER, Quota
+from haos.errors import AmbiguousError, AuthenticationError, CloudError, NotFoundError
+from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, NOVA, PROJECT, asked, connected, fixture
 
-RESERVATION = Reservation(
-    NETWORK,
-    "9a027a94-e688-45cb-a653-e223ccc9f72f",
-    ip_address("10.200.51.2"),
-    "00:00:5e:00:01:01",
-    "haos-vip-web",
-    "haos-web",
-    "haos/1 n=web",
-)
-FIRST = "913c4131-0cc3-4df4-9f7e-b4cf4ae885ca"
+GONE = "11111111-2222-4333-8444-555555555555"
+SERVERS = {server["name"]: server for server in fixture("nova/servers")["servers"]}
 
 
 @pytest.fixture
-def mock() -> Iterator[requests_mock.Mocker]:
-    with requests_mock.Mocker() as mocker:
-        yield mocker
+def setup(tmp_path: Path) -> Iterator[tuple[requests_mock.Mocker, OpenStackCloud]]:
+    with connected(tmp_path) as both:
+        yield both
 
 
 @pytest.fixture
-def cloud(mock: requests_mock.Mocker, tmp_path: Path) -> OpenStackCloud:
-    return connected(mock, tmp_path)
+def mock(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> requests_mock.Mocker:
+    return setup[0]
+
+
+@pytest.fixture
+def cloud(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> OpenStackCloud:
+    return setup[1]
 
 
 def test_network_by_name(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
@@ -59,15 +45,20 @@ def test_network_by_id_takes_one_more_request(cloud: OpenStackCloud, mock: reque
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
     mock.get(f"{NEUTRON}/networks/{NETWORK}", json={"network": fixture("neutron/networks")["networks"][0]})
     assert cloud.network(NETWORK).name == "ha_lab"
-    assert len(asked(mock)) == 2
+    assert asked(mock) == [f"GET /network/v2.0/networks?name={NETWORK}", f"GET /network/v2.0/networks/{NETWORK}"]
 
 
-def test_no_network_and_too_many(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+@pytest.mark.parametrize(("ref", "requests"), [("nope", 1), (GONE, 2)])
+def test_no_such_network(cloud: OpenStackCloud, mock: requests_mock.Mocker, ref: str, requests: int) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
-    with pytest.raises(NotFoundError, match="no network named 'nope'"):
-        cloud.network("nope")
-    two = fixture("neutron/networks")["networks"] * 2
-    mock.get(f"{NEUTRON}/networks", json={"networks": two})
+    mock.get(f"{NEUTRON}/networks/{GONE}", status_code=404, json={})
+    with pytest.raises(NotFoundError, match=f"no network named '{ref}'"):
+        cloud.network(ref)
+    assert len(asked(mock)) == requests
+
+
+def test_two_networks_of_a_name(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/networks", json={"networks": fixture("neutron/networks")["networks"] * 2})
     with pytest.raises(AmbiguousError, match=NETWORK):
         cloud.network("ha_lab")
 
@@ -89,222 +80,161 @@ def test_subnets_and_ports(cloud: OpenStackCloud, mock: requests_mock.Mocker) ->
     ]
 
 
-def test_pages_are_followed(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+def test_one_port(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": fixture("neutron/ports")["ports"][0]})
+    assert cloud.port(FIRST).network_id == NETWORK
+    mock.get(f"{NEUTRON}/ports/{GONE}", status_code=404, json={})
+    with pytest.raises(NotFoundError, match=GONE):
+        cloud.port(GONE)
+
+
+def test_pages_are_followed_by_their_marker(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     first, *rest = fixture("neutron/ports")["ports"]
-    links = [{"rel": "next", "href": "http://elsewhere.test/"}]
+    links = [{"rel": "next", "href": "http://elsewhere.test/"}, {"rel": "previous", "href": ""}]
     mock.get(f"{NEUTRON}/ports", [{"json": {"ports": [first], "ports_links": links}}, {"json": {"ports": rest}}])
     assert len(cloud.ports(NETWORK)) == 1 + len(rest)
-    assert asked(mock)[1].endswith(f"network_id={NETWORK}&marker={first['id']}")
+    query = f"/network/v2.0/ports?network_id={NETWORK}"
+    assert asked(mock) == [f"GET {query}", f"GET {query}&marker={first['id']}"]
 
 
 def test_instances_by_name_in_one_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NOVA}/servers/detail", json=fixture("nova/servers"))
-    found = cloud.instances(["ha_first", "a.b;$(x)"])
+    found = cloud.instances(["ha_first", "ha_secon"])
     [first] = found["ha_first"]
-    assert found["a.b;$(x)"] == ()
+    assert found["ha_secon"] == ()
     assert first.fixed == (ip_address("10.200.51.32"),)
     assert first.floating == (ip_address("127.200.51.32"),)
+    assert first.host_id == SERVERS["ha_first"]["hostId"]
     [request] = mock.request_history
-    assert request.qs["name"] == [r"^(ha_first|a\.b;\$\(x\))$"]
+    assert asked(mock)[0].startswith("GET /compute/v2.1/servers/detail?name=")
     assert request.headers["OpenStack-API-Version"] == "compute 2.26"
 
 
+def test_every_page_of_instances(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    first, second, *_ = SERVERS.values()
+    links = [{"rel": "next", "href": "http://elsewhere.test/"}]
+    pages = [{"json": {"servers": [first], "servers_links": links}}, {"json": {"servers": [second]}}]
+    mock.get(f"{NOVA}/servers/detail", pages)
+    assert len(cloud.instances_tagged("observer")) == 2
+    assert asked(mock) == [
+        "GET /compute/v2.1/servers/detail?tags=observer",
+        f"GET /compute/v2.1/servers/detail?tags=observer&marker={first['id']}",
+    ]
+
+
 def test_an_instance_by_id_and_one_that_is_gone(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    server = fixture("nova/servers")["servers"][0]
-    gone = "11111111-2222-4333-8444-555555555555"
+    server = SERVERS["observer"]
     mock.get(f"{NOVA}/servers/detail", json={"servers": []})
     mock.get(f"{NOVA}/servers/{server['id']}", json={"server": server})
-    mock.get(f"{NOVA}/servers/{gone}", status_code=404, json={"itemNotFound": {"code": 404, "message": "gone"}})
-    found = cloud.instances([server["id"], gone])
+    mock.get(f"{NOVA}/servers/{GONE}", status_code=404, json=fixture("nova/404"))
+    found = cloud.instances([server["id"], GONE])
     assert [one.id for one in found[server["id"]]] == [server["id"]]
-    assert found[gone] == ()
+    assert found[GONE] == ()
+    assert asked(mock)[1:] == [f"GET /compute/v2.1/servers/{one}" for one in (server["id"], GONE)]
+
+
+def test_several_instances_by_id_in_one_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NOVA}/servers/detail", json=fixture("nova/servers"))
+    ids = [SERVERS[name]["id"] for name in ("ha_first", "ha_second")]
+    assert {one.name for one in cloud.instances_by_id([*ids, GONE]).values()} == {"ha_first", "ha_second"}
+    assert asked(mock) == ["GET /compute/v2.1/servers/detail"]
+
+
+def test_asking_for_nothing_asks_nobody(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    assert cloud.instances([]) == {}
+    assert cloud.instances_by_id([]) == {}
+    assert cloud.groups([]) == ()
+    assert asked(mock) == []
+
+
+def test_security_groups(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/security-groups", json=fixture("neutron/security-groups"))
+    [group] = cloud.groups(["a", "b"])
+    assert {rule.direction for rule in group.rules} == {"ingress", "egress"}
+    cloud.groups_named("haos-web")
+    assert asked(mock) == [
+        "GET /network/v2.0/security-groups?id=a&id=b",
+        f"GET /network/v2.0/security-groups?name=haos-web&project_id={PROJECT}",
+    ]
+
+
+def test_reservations(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/ports", json={"ports": [fixture("neutron/reservation")["port"]]})
+    [port] = cloud.reservations()
+    assert (port.device_owner, port.mac) == (RESERVATION_OWNER, "00:00:5e:00:01:01")
+    assert asked(mock) == [f"GET /network/v2.0/ports?device_owner=haos%3Avip&project_id={PROJECT}"]
 
 
 def test_quota_and_extensions(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", json=fixture("neutron/quota"))
     mock.get(f"{NEUTRON}/extensions", json=fixture("neutron/extensions"))
-    quota = cloud.quota()
-    assert quota.ports is not None
-    assert 0 < quota.ports < 500
+    assert cloud.quota().ports == 496
     assert "allowed-address-pairs" in cloud.extensions()
+    assert asked(mock) == [f"GET /network/v2.0/quotas/{PROJECT}/details.json", "GET /network/v2.0/extensions"]
 
 
-def test_a_cloud_that_does_not_tell_its_quota(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", status_code=404, text="nothing here")
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_cloud_that_does_not_tell_its_quota(cloud: OpenStackCloud, mock: requests_mock.Mocker, status: int) -> None:
+    mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", status_code=status, text="nothing here")
     assert cloud.quota() == Quota()
 
 
-def test_reserve_is_one_request_with_everything_in_it(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    mock.post(f"{NEUTRON}/ports", json=fixture("neutron/reservation"), status_code=201)
-    port = cloud.reserve(RESERVATION)
-    assert port.fixed_ips[0].address == RESERVATION.address
-    assert asked(mock) == ["POST /network/v2.0/ports"]
-    assert mock.request_history[0].json() == {
-        "port": {
-            "network_id": NETWORK,
-            "fixed_ips": [{"subnet_id": RESERVATION.subnet_id, "ip_address": "10.200.51.2"}],
-            "mac_address": "00:00:5e:00:01:01",
-            "name": "haos-vip-web",
-            "device_owner": "haos:vip",
-            "device_id": "haos-web",
-            "description": "haos/1 n=web",
-            "security_groups": [],
-        }
-    }
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "error"),
-    [
-        (409, "neutron/409-ip", AddressTakenError),
-        (409, "neutron/409-mac", MacTakenError),
-        (409, {"NeutronError": {"type": "OverQuota", "message": "Quota exceeded", "detail": ""}}, QuotaError),
-        (403, {"NeutronError": {"type": "PolicyNotAuthorized", "message": "rule:x", "detail": ""}}, ForbiddenError),
-        (400, {"NeutronError": {"type": "InvalidIpForSubnet", "message": "no", "detail": ""}}, CloudError),
-    ],
-)  # fmt: skip
-def test_refusals_of_a_reservation_are_told_apart(
-    cloud: OpenStackCloud, mock: requests_mock.Mocker, status: int, body: object, error: type[HaosError]
-) -> None:
-    mock.post(f"{NEUTRON}/ports", status_code=status, json=fixture(body) if isinstance(body, str) else body)
-    with pytest.raises(error) as raised:
-        cloud.reserve(RESERVATION)
-    assert type(raised.value) is error
-    assert "\n" not in str(raised.value)
-    assert asked(mock) == ["POST /network/v2.0/ports"]
-
-
-@pytest.mark.parametrize("answer", [{"exc": requests.exceptions.ConnectionError}, {"status_code": 504, "text": ""}])
-def test_a_reservation_whose_answer_was_lost_is_adopted(
-    cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: dict[str, object]
-) -> None:
-    made = fixture("neutron/reservation")["port"]
-    mock.post(f"{NEUTRON}/ports", [answer])
-    mock.get(f"{NEUTRON}/ports", json={"ports": [made]})
-    assert cloud.reserve(RESERVATION).id == made["id"]
-    assert [line.split("?")[0] for line in asked(mock)] == ["POST /network/v2.0/ports", "GET /network/v2.0/ports"]
-
-
-def test_a_reservation_that_was_not_made_is_made_again(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    made = fixture("neutron/reservation")
-    mock.post(f"{NEUTRON}/ports", [{"status_code": 503, "text": ""}, {"json": made, "status_code": 201}])
-    mock.get(f"{NEUTRON}/ports", json={"ports": [{**made["port"], "device_id": "haos-other"}]})
-    assert cloud.reserve(RESERVATION).id == made["port"]["id"]
-
-
-def port(*pairs: AddressPair, groups: tuple[str, ...] = ("g",), revision: int = 7) -> Port:
-    return Port(FIRST, NETWORK, PROJECT, "fa:16:3e:8d:dc:bb", (), pairs=pairs, group_ids=groups, revision=revision)
-
-
-OURS = AddressPair("10.200.51.2", "fa:16:3e:8d:dc:bb")
-THEIRS = AddressPair("10.9.0.0/24", "FA:16:3E:8D:DC:BB")
-
-
-def test_an_amendment_carries_only_what_changes_and_keeps_spellings() -> None:
-    assert amended(port(THEIRS), PortAmendment(add_pairs=(OURS,))) == {
-        "allowed_address_pairs": [
-            {"ip_address": "10.9.0.0/24", "mac_address": "FA:16:3E:8D:DC:BB"},
-            {"ip_address": "10.200.51.2", "mac_address": "fa:16:3e:8d:dc:bb"},
-        ]
-    }
-    assert amended(port(), PortAmendment(add_groups=("h",))) == {"security_groups": ["g", "h"]}
-    assert amended(port(OURS), PortAmendment(add_pairs=(OURS,), add_groups=("g",))) == {}
-
-
-def test_pairs_are_the_same_however_they_are_spelled() -> None:
-    spelled = AddressPair("10.200.51.2/32", "FA:16:3E:8D:DC:BB")
-    assert amended(port(spelled), PortAmendment(add_pairs=(OURS,))) == {}
-    assert amended(port(spelled, THEIRS), PortAmendment(remove_pairs=(OURS,))) == {
-        "allowed_address_pairs": [{"ip_address": "10.9.0.0/24", "mac_address": "FA:16:3E:8D:DC:BB"}]
-    }
-
-
-def test_amend_port_is_guarded_by_the_revision(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    body = {"port": fixture("neutron/ports")["ports"][0]}
-    mock.put(f"{NEUTRON}/ports/{FIRST}", json=body)
-    cloud.amend_port(port(), PortAmendment(add_pairs=(OURS,), add_groups=("h",)))
-    [request] = mock.request_history
-    assert request.headers["If-Match"] == "revision_number=7"
-    assert set(request.json()["port"]) == {"allowed_address_pairs", "security_groups"}
-
-
-def test_a_changed_port_is_read_and_merged_again(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    now = {**fixture("neutron/ports")["ports"][0], "id": FIRST, "revision_number": 8}
-    now["allowed_address_pairs"] = [{"ip_address": "10.9.0.0/24", "mac_address": now["mac_address"]}]
-    stale = {"NeutronError": {"type": "RevisionNumberConstraintFailed", "message": "Constrained to 7", "detail": ""}}
-    mock.put(f"{NEUTRON}/ports/{FIRST}", [{"status_code": 412, "json": stale}, {"json": {"port": now}}])
-    mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": now})
-    cloud.amend_port(port(), PortAmendment(add_pairs=(OURS,)))
-    last = mock.request_history[-1]
-    assert last.headers["If-Match"] == "revision_number=8"
-    assert [pair["ip_address"] for pair in last.json()["port"]["allowed_address_pairs"]] == [
-        "10.9.0.0/24",
-        "10.200.51.2",
-    ]
-
-
-def test_nothing_to_amend_is_no_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    known = port(OURS)
-    assert cloud.amend_port(known, PortAmendment(add_pairs=(OURS,))) is known
-    assert asked(mock) == []
-
-
-RULE = SecurityRule("ingress", 4, "112", remote_ip=ip_network("10.200.51.32/32"))
-
-
-def test_a_group_has_exactly_the_rules_asked_for(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    made = fixture("neutron/group")
-    group_id = made["security_group"]["id"]
-    mock.post(f"{NEUTRON}/security-groups", json=made, status_code=201)
-    mock.delete(requests_mock.ANY, status_code=204)
-    answer = {"id": "r", "direction": "ingress", "ethertype": "IPv4", "protocol": "112"}
-    mock.post(f"{NEUTRON}/security-group-rules", json={"security_group_rules": [answer]}, status_code=201)
-    group = cloud.make_group("haos-web", "haos:vip x", [RULE])
-    assert [rule.protocol for rule in group.rules] == ["112"]
-    born = [rule["id"] for rule in made["security_group"]["security_group_rules"]]
-    assert len(born) == 2
-    assert asked(mock)[1:3] == [f"DELETE /network/v2.0/security-group-rules/{rule}" for rule in born]
-    assert mock.request_history[3].json() == {
-        "security_group_rules": [
-            {
-                "security_group_id": group_id,
-                "direction": "ingress",
-                "ethertype": "IPv4",
-                "protocol": "112",
-                "remote_ip_prefix": "10.200.51.32/32",
-            }
-        ]
-    }
-
-
-def test_a_group_that_cannot_be_finished_is_deleted(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    made = fixture("neutron/group")
-    mock.post(f"{NEUTRON}/security-groups", json=made, status_code=201)
-    mock.delete(requests_mock.ANY, status_code=204)
-    over = {"NeutronError": {"type": "OverQuota", "message": "Quota exceeded", "detail": ""}}
-    mock.post(f"{NEUTRON}/security-group-rules", status_code=409, json=over)
-    with pytest.raises(QuotaError):
-        cloud.make_group("haos-web", "haos:vip x", [RULE])
-    assert asked(mock)[-1] == f"DELETE /network/v2.0/security-groups/{made['security_group']['id']}"
-
-
-def test_deleting_what_is_gone_is_fine(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    mock.delete(requests_mock.ANY, status_code=404, text="")
-    cloud.delete_port("x")
-    cloud.delete_group("x")
-    assert len(asked(mock)) == 2
-
-
-def test_reads_are_repeated_when_the_cloud_stumbles(
-    cloud: OpenStackCloud, mock: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("keystoneauth1.session.time.sleep", lambda _: None)
-    mock.get(f"{NEUTRON}/ports", [{"status_code": 503, "text": ""}, {"json": fixture("neutron/ports")}])
-    assert len(cloud.ports(NETWORK)) == 4
-    assert len(asked(mock)) == 2
+def test_trouble_is_not_taken_for_an_unknown_quota(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", status_code=503, headers=AT_ONCE)
+    with pytest.raises(CloudError, match="cannot read the quota"):
+        cloud.quota()
 
 
 def test_console_log(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    mock.post(f"{NOVA}/servers/x/action", json={"output": "BEGIN"})
+    mock.post(f"{NOVA}/servers/x/action", [{"status_code": 503, "headers": AT_ONCE}, {"json": {"output": "BEGIN"}}])
     assert cloud.console_log("x") == "BEGIN"
-    assert "os-getConsoleOutput" in mock.request_history[0].json()
+    assert mock.request_history[0].json() == {"os-getConsoleOutput": {"length": 1000}}
+    assert len(asked(mock)) == 2
+
+
+def test_an_instance_without_a_console(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.post(f"{NOVA}/servers/x/action", status_code=404, json=fixture("nova/404"))
+    with pytest.raises(CloudError, match="cannot read the console of x"):
+        cloud.console_log("x")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_reads_are_repeated_when_the_cloud_stumbles(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, status: int
+) -> None:
+    stumble = {"status_code": status, "text": "", "headers": AT_ONCE}
+    mock.get(f"{NEUTRON}/ports", [stumble, stumble, stumble, {"json": fixture("neutron/ports")}])
+    assert len(cloud.ports(NETWORK)) == 4
+    assert len(asked(mock)) == 4
+
+
+def test_patience_ends(cloud: OpenStackCloud, mock: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    mock.get(f"{NEUTRON}/ports", status_code=503, text="", headers={"Retry-After": "86400"})
+    with pytest.raises(CloudError, match=r"cannot list ports: .* \(HTTP 503\)"):
+        cloud.ports(NETWORK)
+    assert pauses == [10, 10, 10]
+
+
+def test_a_token_that_ran_out_is_replaced(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/ports", [{"status_code": 401, "json": {}}, {"json": fixture("neutron/ports")}])
+    assert len(cloud.ports(NETWORK)) == 4
+    assert [line.split("?")[0] for line in asked(mock)] == [
+        "GET /network/v2.0/ports",
+        "POST /identity/v3/auth/tokens",
+        "GET /network/v2.0/ports",
+    ]
+
+
+def test_a_token_that_is_refused_twice(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/ports", status_code=401, json=fixture("keystone/401"))
+    with pytest.raises(AuthenticationError, match="requires authentication"):
+        cloud.ports(NETWORK)
+
+
+@pytest.mark.parametrize("text", ["<html>Log in</html>", "[]"])
+def test_what_is_no_api_is_said_so(cloud: OpenStackCloud, mock: requests_mock.Mocker, text: str) -> None:
+    mock.get(f"{NEUTRON}/ports", text=text)
+    with pytest.raises(CloudError, match=r"/network/v2\.0/ports did not answer as the API does"):
+        cloud.ports(NETWORK)

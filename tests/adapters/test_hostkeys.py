@@ -16,6 +16,8 @@ from haos.core.hostkeys import HostKey, parse_key
 from haos.errors import CloudError, HostKeyError
 from tests.adapters.openssh_server import INSTANCE, Client, Sshd, make_key
 
+pytestmark = pytest.mark.real
+
 ALIAS = f"haos-{INSTANCE.id}"
 
 

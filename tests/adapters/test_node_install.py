@@ -13,6 +13,8 @@ from haos.core.node import Removal
 from haos.errors import StepError
 from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
 
+pytestmark = pytest.mark.real
+
 PACKAGE = "/run/fake/package"
 """Where the real daemon waits to be "installed" to /usr/sbin."""
 

@@ -21,6 +21,8 @@ from tests.adapters.node_cases import (
 )
 from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 def box() -> Iterator[Sandbox]:

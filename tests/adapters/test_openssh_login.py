@@ -26,6 +26,8 @@ from tests.adapters.openssh_server import (
     wait_until,
 )
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:

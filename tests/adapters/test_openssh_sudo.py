@@ -17,6 +17,8 @@ from haos.adapters.openssh import Connection
 from haos.errors import LoginError, RemoteError, StepError
 from tests.adapters.openssh_server import INSTANCE, Client, Sshd, command_lines, wait_until
 
+pytestmark = pytest.mark.real
+
 PASSWORD = "pa$$ 'w\"ord"
 
 # sudo as far as these tests need it: its options, its words and its way to read the password, byte by byte.

@@ -13,7 +13,9 @@ import pytest
 
 from haos.adapters.prober import RemoteObserver
 from haos.core.probe import History
-from tests.adapters.openssh_server import INSTANCE, Client, Sshd, wait_until
+from tests.adapters.openssh_server import INSTANCE, Client, Sshd, command_lines, wait_until
+
+pytestmark = pytest.mark.real
 
 SELF = ipaddress.ip_address("127.0.0.1")
 
@@ -48,45 +50,30 @@ def test_a_run_over_ssh(client: Client) -> None:
 def test_a_connection_that_dies_is_said_and_leaves_no_program_behind(client: Client) -> None:
     probe = RemoteObserver(client.gateway().connect(INSTANCE)).start_probe(SELF, interval_s=0.01)
     assert probe.wait(answered, 10.0)
-    programs = sorted(running())
+    programs = below(client.server, "vip=127.0.0.1")
     assert programs
-    for session in sessions(client.server):
+    for session in below(client.server, "sshd"):
         os.kill(session, signal.SIGKILL)
     assert not probe.wait(lambda history: False, 10.0)
     lost = probe.stop().lost
     assert lost is not None
     assert "broke" in lost
-    wait_until(lambda: not set(programs) & set(running()), "the program on the observer ends")
+    wait_until(lambda: not set(programs) & set(command_lines()), "the program on the observer ends")
 
 
-def running() -> list[int]:
-    """Return the prober programs for the loopback address."""
-    return [pid for pid, words in processes() if b"vip=127.0.0.1" in words]
-
-
-def sessions(server: Sshd) -> list[int]:
-    """Return the processes of sshd that serve a connection."""
+def below(server: Sshd, mark: str) -> list[int]:
+    """Return the descendants of sshd that have this in their command line."""
     assert server.process is not None
-    parents = {server.process.pid}
-    found: list[int] = []
-    for pid, words in sorted(processes()):
-        if words[0].startswith(b"sshd") and parent(pid) in parents | set(found):
-            found.append(pid)
-    return found
-
-
-def processes() -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (pid, command line) of every process."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        yield int(folder.name), words
+    lines = command_lines()
+    family, grown = {server.process.pid}, set[int]()
+    while family != grown:
+        grown = set(family)
+        family |= {pid for pid in lines if parent(pid) in family}
+    return [pid for pid in family - {server.process.pid} if mark in lines[pid]]
 
 
 def parent(pid: int) -> int:
-    """Return a process's parent."""
+    """Return a process's parent, 0 if it is gone."""
     try:
         return int((Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     except (FileNotFoundError, ProcessLookupError):

@@ -64,6 +64,7 @@ def test_the_faults_offered_are_the_faults_there_are() -> None:
         (["create", "--insecure", "--network", "n"], ["create", "--network", "n"], ["--insecure"]),
         (["lab", "ssh", "a", "--", "--os-cloud", "x"], ["lab", "ssh", "a", "--", "--os-cloud", "x"], []),
         (["status", "--os-cloud"], ["status"], ["--os-cloud"]),
+        (["status", "--timeout", "5", "--verify"], ["status"], ["--timeout", "5", "--verify"]),
     ],
 )
 def test_openstack_options_are_taken_wherever_they_stand(

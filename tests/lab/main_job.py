@@ -89,7 +89,7 @@ sudo sh -c 'sha256sum /etc/keepalived/* 2>/dev/null'
 ip -o address show | sed 's/valid_lft.*//'; ip -o link show type macvlan; sudo nft list tables
 systemctl is-enabled keepalived 2>/dev/null; systemctl is-active keepalived 2>/dev/null
 dpkg-query -W -f '${Package} ${Status}\\n' keepalived 2>/dev/null
-sudo find / -xdev -name '*haos*' -not -path '/proc/*' -not -path '/opt/haos-apt*' -not -path '/var/log/*' -not -path '/var/lib/apt/*' 2>/dev/null
+cd / && sudo find etc run tmp usr var -name '*haos*' -not -path 'var/log/*' -not -path 'var/lib/apt/*' 2>/dev/null
 true
 """
 

@@ -78,12 +78,18 @@ def test_reset_where_nobody_listens_inside(listeners: FloatingListeners, server:
         received(outside)
 
 
-def test_address_that_is_taken_away_is_no_longer_listened_on(listeners: FloatingListeners) -> None:
+def test_address_that_is_taken_away_is_no_longer_listened_on(
+    listeners: FloatingListeners, server: socket.socket
+) -> None:
     listeners.apply((ADDRESS,))
-    dial(listeners).close()
-    listeners.apply(())
-    with pytest.raises(ConnectionRefusedError):
-        dial(listeners)
+    with dial(listeners) as outside:
+        inside, _ = server.accept()
+        listeners.apply(())
+        with pytest.raises(ConnectionRefusedError):
+            dial(listeners)
+        with inside:
+            inside.sendall(b"still here")
+        assert received(outside) == b"still here"
 
 
 def test_address_that_is_taken_is_said(listeners: FloatingListeners) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import openstack
 import pytest
+from openstack.config import OpenStackConfig
 
 from haos.lab import cgroups, claims, control
 from haos.lab.control import LabStatus
@@ -41,7 +42,7 @@ class Traces:
         mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if self._mine(line)]
         return [
             *(f"namespace {each}" for each in self.namespaces & namespaces_of(self._older())),
-            *(f"process {pid}" for pid in self.pids & set(all_pids()) if self.paths.name in command_line(pid)),
+            *(f"process {pid}" for pid in self.pids & set(self._older())),
             *(f"listener {each}" for each in self.ports & listening()),
             *(f"mount {each}" for each in mounts),
             *(str(each) for each in (self.paths.run, self.group) if each.exists()),
@@ -50,7 +51,7 @@ class Traces:
 
     def _older(self) -> list[int]:
         """Return the processes as old as the lab: the kernel gives numbers of ended namespaces to younger ones."""
-        return [pid for pid in all_pids() if (claims.start_ticks(pid) or sys.maxsize) <= self.noted_ticks]
+        return [pid for pid in all_pids() if (started := claims.start_ticks(pid)) and started <= self.noted_ticks]
 
     def _mine(self, line: str) -> bool:
         return str(self.paths.run) in line or any(each in line for each in self.namespaces)
@@ -192,6 +193,16 @@ def test_secrets_are_the_owners_alone(lab_name: str) -> None:
 def test_instances_share_one_image_and_little_memory(lab_name: str) -> None:
     for each in control.status(lab_name).instances:
         assert 0 < each.memory_kib < 64 * 1024
+
+
+def test_every_cloud_of_the_lab_is_found_by_its_name(lab_name: str) -> None:
+    for suffix in ("", "-admin", "-other", "-credential"):
+        assert control.clouds_yaml(lab_name + suffix) == LabPaths(lab_name).clouds_yaml
+        config = OpenStackConfig(config_files=[str(LabPaths(lab_name).clouds_yaml)], load_envvars=False)
+        connection = openstack.connection.Connection(config=config.get_one(cloud=lab_name + suffix))
+        assert connection.current_project_id
+    for name in ("nothing", "Not A Lab", f"{lab_name}-x"):
+        assert control.clouds_yaml(name) is None
 
 
 def test_unknown_node_is_said(lab_name: str) -> None:

@@ -72,7 +72,8 @@ def test_host_ids_tell_hosts_apart(demo: Client) -> None:
     ("query", "found"),
     [
         ("name=ha_", {"ha_first", "ha_second"}),
-        ("name=^(ha_first|observer)$", {"ha_first", "observer"}),
+        ("name=^ha_f.*$", {"ha_first"}),
+        ("name=^(ha_first|observer)$", set()),  # on MySQL Nova escapes "|"
         ("name=nobody", set()),
         ("status=ACTIVE", {"ha_first", "ha_second", "observer"}),
         ("status=SHUTOFF", set()),

@@ -17,6 +17,8 @@ from haos.lab.api import PASSWORD, Cloud, Server
 from haos.lab.model import IdleWorld, Power
 from tests.lab.api.conftest import FIRST, FIRST_MAC, FIRST_PORT, SUBNET
 
+pytestmark = pytest.mark.real
+
 Run = Callable[..., Any]
 
 CLOUDS = """\

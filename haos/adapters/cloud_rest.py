@@ -1,0 +1,132 @@
+"""One service's REST API: JSON in, JSON out, errors in haos's words, and patience that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic as _now_s
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from keystoneauth1.adapter import Adapter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity.wait import wait_random_exponential
+
+from haos.adapters.cloud_errors import BusyError, PassingError, translated
+from haos.errors import CloudError, NotFoundError
+
+if TYPE_CHECKING:
+    import requests
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+RETRIES = 3
+DEADLINE_S = 60.0
+"""A call with all its repetitions is given up after this; the last wait may overshoot it."""
+LONGEST_WAIT_S = 10.0
+"""A service's Retry-After is obeyed up to here."""
+
+
+class Rest:
+    """One service. Reads are repeated when the service stumbles; writes only if surely nothing was done."""
+
+    def __init__(self, adapter: Adapter, *, retries: int = RETRIES, microversion: str | None = None) -> None:
+        self._adapter = adapter
+        self._retries = retries
+        self._microversion = microversion
+
+    def get(self, path: str, what: str, query: Mapping[str, Any] | None = None) -> Json:
+        """Read; `what` says what for ("list ports")."""
+        return self._json(self._send("GET", path, what, PassingError, params=query), what)
+
+    def ask(self, path: str, what: str, body: Mapping[str, Any]) -> Json:
+        """POST what only reads."""
+        return self._json(self._send("POST", path, what, PassingError, json=body), what)
+
+    def write(
+        self, method: str, path: str, what: str, body: Mapping[str, Any], *, revision: int | None = None
+    ) -> Json:
+        """Create or change, once. On LostAnswerError the caller must find out whether it took effect."""
+        headers = {} if revision is None else {"If-Match": f"revision_number={revision}"}
+        return self._json(self._send(method, path, what, BusyError, json=body, headers=headers), what)
+
+    def delete(self, path: str, what: str) -> None:
+        """Delete; what is gone already is fine."""
+        try:
+            self._send("DELETE", path, what, PassingError)
+        except NotFoundError:
+            return
+
+    def pages(self, path: str, what: str, query: Mapping[str, Any], *, key: str | None = None) -> list[Json]:
+        """Read a list to its end; `key` names it in the body if the path does not."""
+        key = key or path.strip("/").replace("-", "_")
+        found: list[Json] = []
+        asked = dict(query)
+        while True:
+            body = self.get(path, what, asked)
+            found += body[key]
+            # The link itself may name an inner host: its marker is all that is needed.
+            if not body[key] or not _has_next(body.get(f"{key}_links")):
+                return found
+            asked = {**query, "marker": body[key][-1]["id"]}
+
+    def _send(
+        self, method: str, path: str, what: str, repeat_on: type[PassingError], **options: Any
+    ) -> requests.Response:
+        end = _now_s() + DEADLINE_S
+
+        def once() -> requests.Response:
+            timeout = max(1.0, min(self._adapter.session.timeout or DEADLINE_S, end - _now_s()))
+            with translated(what):
+                return self._adapter.request(
+                    path,
+                    method,
+                    microversion=self._microversion,
+                    timeout=timeout,
+                    connect_retries=0,
+                    status_code_retries=0,
+                    **options,
+                )
+
+        return patiently(once, repeat_on, attempts=self._retries + 1, deadline_s=DEADLINE_S)
+
+    @staticmethod
+    def _json(answer: requests.Response, what: str) -> Json:
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            where = answer.url.partition("?")[0]
+            raise CloudError(f"cannot {what}: {where} did not answer as the API does", hint="openstack catalog list")
+        return body
+
+
+def patiently(
+    action: Callable[[], T],
+    errors: type[PassingError] | tuple[type[PassingError], ...],
+    *,
+    attempts: int,
+    deadline_s: float,
+) -> T:
+    """Repeat an action on these errors, with growing and random pauses; raise the last one."""
+    for attempt in Retrying(
+        retry=retry_if_exception_type(errors),
+        stop=stop_after_attempt(attempts) | stop_after_delay(deadline_s),
+        wait=_pause,
+        reraise=True,
+    ):
+        with attempt:
+            return action()
+    raise AssertionError("tenacity ends with a result or an error")
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, PassingError)
+    if error.retry_after_s is not None:
+        return float(min(error.retry_after_s, LONGEST_WAIT_S))
+    return float(wait_random_exponential(multiplier=error.pause_s, max=20 * error.pause_s)(state))
+
+
+def _has_next(links: Iterable[Mapping[str, str]] | None) -> bool:
+    return any(link.get("rel") == "next" for link in links or ())

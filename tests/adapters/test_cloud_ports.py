@@ -1,0 +1,284 @@
+"""Writing ports: one request each, nothing repeated blindly, nothing of others lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import requests_mock
+
+from haos.adapters.cloud import OpenStackCloud
+from haos.core.model import AddressPair, Port
+from haos.errors import (
+    AddressTakenError,
+    CloudError,
+    ForbiddenError,
+    HaosError,
+    MacTakenError,
+    NotFoundError,
+    QuotaError,
+)
+from haos.workflow.context import PortAmendment, Reservation
+from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, PROJECT, SUBNET, asked, connected, fixture
+
+RESERVATION = Reservation(
+    NETWORK,
+    SUBNET,
+    ip_address("10.200.51.2"),
+    "00:00:5e:00:01:01",
+    "haos-vip-web",
+    "haos-web",
+    "haos/1 n=web",
+)
+MADE = fixture("neutron/reservation")["port"]
+LOST: list[dict[str, Any]] = [
+    {"exc": requests.exceptions.ConnectionError},
+    {"exc": requests.exceptions.ReadTimeout},
+    {"exc": requests.exceptions.ChunkedEncodingError},
+    {"status_code": 500, "text": "", "headers": AT_ONCE},
+    {"status_code": 504, "text": "", "headers": AT_ONCE},
+]
+
+
+@pytest.fixture
+def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[requests_mock.Mocker, OpenStackCloud]]:
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
+    with connected(tmp_path) as both:
+        yield both
+
+
+@pytest.fixture
+def mock(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> requests_mock.Mocker:
+    return setup[0]
+
+
+@pytest.fixture
+def cloud(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> OpenStackCloud:
+    return setup[1]
+
+
+def steps(mock: requests_mock.Mocker) -> list[str]:
+    """Return "METHOD path" of every request."""
+    return [line.split("?")[0].replace("/network/v2.0", "") for line in asked(mock)]
+
+
+def test_reserve_is_one_request_with_everything_in_it(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.post(f"{NEUTRON}/ports", json={"port": MADE}, status_code=201)
+    port = cloud.reserve(RESERVATION)
+    assert port.fixed_ips[0].address == RESERVATION.address
+    assert steps(mock) == ["POST /ports"]
+    assert mock.request_history[0].json() == {
+        "port": {
+            "network_id": NETWORK,
+            "fixed_ips": [{"subnet_id": SUBNET, "ip_address": "10.200.51.2"}],
+            "mac_address": "00:00:5e:00:01:01",
+            "name": "haos-vip-web",
+            "device_owner": "haos:vip",
+            "device_id": "haos-web",
+            "description": "haos/1 n=web",
+            "security_groups": [],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (409, "neutron/409-ip", AddressTakenError),
+        (409, "neutron/409-mac", MacTakenError),
+        (409, "neutron/409-quota", QuotaError),
+        (403, "neutron/403-pairs", ForbiddenError),
+        (400, "neutron/400-pairs", CloudError),
+        (404, "nova/404", NotFoundError),
+    ],
+)
+def test_refusals_of_a_reservation_are_told_apart(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, status: int, body: str, error: type[HaosError]
+) -> None:
+    mock.post(f"{NEUTRON}/ports", status_code=status, json=fixture(body))
+    with pytest.raises(error) as raised:
+        cloud.reserve(RESERVATION)
+    assert type(raised.value) is error
+    assert steps(mock) == ["POST /ports"]
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_a_reservation_whose_answer_was_lost_is_adopted(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: Mapping[str, Any]
+) -> None:
+    mock.post(f"{NEUTRON}/ports", [dict(answer)])
+    mock.get(f"{NEUTRON}/ports", json={"ports": [MADE]})
+    assert cloud.reserve(RESERVATION).id == MADE["id"]
+    assert steps(mock) == ["POST /ports", "GET /ports"]
+    assert mock.request_history[-1].qs == {
+        "device_owner": ["haos:vip"],
+        "device_id": ["haos-web"],
+        "project_id": [PROJECT],
+        "network_id": [NETWORK],
+        "fixed_ips": ["ip_address=10.200.51.2"],
+    }
+
+
+@pytest.mark.parametrize(
+    "other", [{"description": "haos/1 n=else"}, {"mac_address": "00:00:5e:00:01:02"}, {"device_id": "haos-else"}]
+)
+def test_a_reservation_that_was_not_made_is_made_again(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, other: dict[str, str]
+) -> None:
+    mock.post(f"{NEUTRON}/ports", [LOST[-1], {"json": {"port": MADE}, "status_code": 201}])
+    mock.get(f"{NEUTRON}/ports", json={"ports": [{**MADE, **other}]})
+    assert cloud.reserve(RESERVATION).id == MADE["id"]
+    assert steps(mock) == ["POST /ports", "GET /ports", "POST /ports"]
+
+
+@pytest.mark.parametrize("conflict", ["neutron/409-ip", "neutron/409-mac"])
+def test_a_conflict_with_our_own_lost_request_is_adopted(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, conflict: str
+) -> None:
+    mock.post(f"{NEUTRON}/ports", [LOST[-1], {"json": fixture(conflict), "status_code": 409}])
+    mock.get(f"{NEUTRON}/ports", [{"json": {"ports": []}}, {"json": {"ports": [MADE]}}])
+    assert cloud.reserve(RESERVATION).id == MADE["id"]
+    assert steps(mock) == ["POST /ports", "GET /ports", "POST /ports", "GET /ports"]
+
+
+def test_a_conflict_with_somebody_else_after_a_lost_request(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    mock.post(f"{NEUTRON}/ports", [LOST[-1], {"json": fixture("neutron/409-ip"), "status_code": 409}])
+    mock.get(f"{NEUTRON}/ports", json={"ports": []})
+    with pytest.raises(AddressTakenError):
+        cloud.reserve(RESERVATION)
+
+
+def test_a_refusal_for_now_is_repeated_without_looking(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.post(f"{NEUTRON}/ports", [{"status_code": 429, "headers": AT_ONCE}, {"json": {"port": MADE}}])
+    cloud.reserve(RESERVATION)
+    assert steps(mock) == ["POST /ports", "POST /ports"]
+
+
+def test_describe(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/x", json={"port": {**MADE, "description": "new"}})
+    assert cloud.describe("x", "new", revision=4).description == "new"
+    [request] = mock.request_history
+    assert request.json() == {"port": {"description": "new"}}
+    assert request.headers["If-Match"] == "revision_number=4"
+
+
+def test_a_record_that_somebody_else_rewrote_is_left(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/x", json=fixture("neutron/412"), status_code=412)
+    with pytest.raises(CloudError, match="current revision is 8"):
+        cloud.describe("x", "new", revision=7)
+    assert steps(mock) == ["PUT /ports/x"]
+
+
+def test_describe_whose_answer_was_lost(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/x", [LOST[0], {"json": {"port": {**MADE, "description": "new"}}}])
+    mock.get(f"{NEUTRON}/ports/x", json={"port": {**MADE, "description": "new"}})
+    assert cloud.describe("x", "new", revision=4).description == "new"
+    assert steps(mock) == ["PUT /ports/x", "GET /ports/x"]
+
+
+def test_describe_that_did_not_arrive_is_repeated(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/x", [LOST[0], {"json": {"port": {**MADE, "description": "new"}}}])
+    mock.get(f"{NEUTRON}/ports/x", json={"port": MADE})
+    assert cloud.describe("x", "new").description == "new"
+    assert steps(mock) == ["PUT /ports/x", "GET /ports/x", "PUT /ports/x"]
+
+
+def test_deleting_what_is_gone_is_fine(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.delete(requests_mock.ANY, status_code=404, text="")
+    cloud.delete_port("x")
+    cloud.delete_group("x")
+    assert steps(mock) == ["DELETE /ports/x", "DELETE /security-groups/x"]
+
+
+def test_a_delete_is_repeated_until_it_is_answered(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.delete(f"{NEUTRON}/ports/x", [LOST[0], LOST[-1], {"status_code": 404, "text": ""}])
+    cloud.delete_port("x")
+    assert len(asked(mock)) == 3
+
+
+OURS = AddressPair("10.200.51.2", "fa:16:3e:8d:dc:bb")
+AMENDMENT = PortAmendment(add_pairs=(OURS,), add_groups=("h",))
+
+
+def port(*pairs: AddressPair, groups: tuple[str, ...] = ("g",), revision: int | None = 7) -> Port:
+    return Port(FIRST, NETWORK, PROJECT, "fa:16:3e:8d:dc:bb", (), pairs=pairs, group_ids=groups, revision=revision)
+
+
+def now(revision: int, *addresses: str, groups: tuple[str, ...] = ("g",)) -> dict[str, Any]:
+    """Return the port as Neutron has it by now."""
+    body = fixture("neutron/ports")["ports"][0]
+    pairs = [{"ip_address": address, "mac_address": body["mac_address"]} for address in addresses]
+    more = {"revision_number": revision, "allowed_address_pairs": pairs, "security_groups": list(groups)}
+    return {"port": {**body, **more}}
+
+
+def test_amend_port_is_one_guarded_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json=now(8, "10.200.51.2", groups=("g", "h")))
+    assert cloud.amend_port(port(), AMENDMENT).revision == 8
+    [request] = mock.request_history
+    assert request.headers["If-Match"] == "revision_number=7"
+    assert request.json() == {
+        "port": {
+            "allowed_address_pairs": [{"ip_address": "10.200.51.2", "mac_address": "fa:16:3e:8d:dc:bb"}],
+            "security_groups": ["g", "h"],
+        }
+    }
+
+
+def test_a_port_without_revisions_is_not_guarded(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json=now(8))
+    cloud.amend_port(port(revision=None), AMENDMENT)
+    assert "If-Match" not in mock.request_history[0].headers
+
+
+def test_a_changed_port_is_read_and_merged_again(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    stale = {"status_code": 412, "json": fixture("neutron/412")}
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [stale, stale, {"json": now(10)}])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", [{"json": now(8)}, {"json": now(9, "10.9.0.0/24", groups=("g", "h"))}])
+    cloud.amend_port(port(), AMENDMENT)
+    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT", "GET", "PUT")]
+    last = mock.request_history[-1]
+    assert last.headers["If-Match"] == "revision_number=9"
+    assert set(last.json()["port"]) == {"allowed_address_pairs"}
+    pairs = last.json()["port"]["allowed_address_pairs"]
+    assert [pair["ip_address"] for pair in pairs] == ["10.9.0.0/24", "10.200.51.2"]
+
+
+def test_a_port_that_never_rests_is_given_up(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", status_code=412, json=fixture("neutron/412"))
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json=now(8))
+    with pytest.raises(CloudError, match="Constrained to 7") as error:
+        cloud.amend_port(port(), AMENDMENT)
+    assert "run the same command again" in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_an_amendment_whose_answer_was_lost_is_looked_up(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: Mapping[str, Any]
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [dict(answer)])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json=now(8, "10.200.51.2", groups=("g", "h")))
+    assert cloud.amend_port(port(), AMENDMENT).revision == 8
+    assert steps(mock) == [f"PUT /ports/{FIRST}", f"GET /ports/{FIRST}"]
+
+
+def test_nothing_to_amend_is_no_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    known = port(OURS)
+    assert cloud.amend_port(known, PortAmendment(add_pairs=(OURS,))) is known
+    assert asked(mock) == []
+
+
+@pytest.mark.parametrize("answers", [[{"status_code": 404}], [LOST[0]]])
+def test_a_port_that_is_gone(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answers: list[dict[str, Any]]
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", answers)
+    mock.get(f"{NEUTRON}/ports/{FIRST}", status_code=404)
+    with pytest.raises(NotFoundError):
+        cloud.amend_port(port(), AMENDMENT)
