@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -219,16 +215,6 @@ def test_sudo_refuses(
     assert not connection.can_sudo()
 
 
-def test_no_sudo_there(machine: Machine, connection: Connection) -> None:
-    (machine.programs / "sudo").unlink()
-    if shutil.which("sudo", path="/usr/bin:/bin:/usr/sbin:/sbin"):
-        pytest.skip("this machine has a sudo of its own")
-    with pytest.raises(LoginError, match=r"has no sudo, and .* is not root") as caught:
-        connection.run("true", timeout_s=5, sudo=True, what="t")
-    assert caught.value.hint is not None
-    assert "--ssh-user root" in caught.value.hint
-
-
 def test_root_needs_no_sudo(machine: Machine, connection: Connection) -> None:
     machine.program("id", "#!/bin/sh\necho 0\n")
     assert connection.run(WHO, timeout_s=5, sudo=True, what="t").stdout == "no\n"
@@ -241,19 +227,3 @@ def test_full_disk_is_said(machine: Machine, connection: Connection) -> None:
     with pytest.raises(RemoteError, match="no private folder could be made") as caught:
         connection.run(WHO, timeout_s=5, sudo=True, what="t")
     assert caught.value.hint is not None
-
-
-@pytest.mark.skipif(os.getuid() == 0 or not shutil.which("sudo"), reason="needs the real sudo, and not to be root")
-def test_real_sudo_without_password(tmp_path: Path) -> None:
-    if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("sudo wants a password here")
-    server = Sshd(tmp_path).start()
-    client = Client(server, tmp_path).trust()
-    try:
-        connection = client.gateway().connect(INSTANCE)
-        assert connection.run("id -u", timeout_s=10, sudo=True, what="t").stdout == "0\n"
-        with connection.spawn(shlex.split("sh -c 'id -u; cat'"), sudo=True) as process:
-            assert process.communicate(b"x", timeout=10)[0] == b"0\nx"
-    finally:
-        client.close()
-        server.stop()
