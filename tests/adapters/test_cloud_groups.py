@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +12,9 @@ import requests_mock
 from haos.adapters.cloud import OpenStackCloud
 from haos.core.model import SecurityRule
 from haos.errors import CloudError, LeftoverError, QuotaError
-from tests.adapters.cloud_double import NEUTRON, asked, connected, fixture
+from tests.adapters.cloud_double import NEUTRON, asked, fixture
 
 LOST = {"exc": requests.exceptions.ConnectionError}
-
-
-@pytest.fixture
-def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[requests_mock.Mocker, OpenStackCloud]]:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
-    with connected(tmp_path) as both:
-        yield both
-
-
-@pytest.fixture
-def mock(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> requests_mock.Mocker:
-    return setup[0]
-
-
-@pytest.fixture
-def cloud(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> OpenStackCloud:
-    return setup[1]
 
 
 def steps(mock: requests_mock.Mocker) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from haos.errors import (
     QuotaError,
 )
 from haos.workflow.context import PortAmendment, Reservation
-from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, PROJECT, SUBNET, asked, connected, fixture
+from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, PROJECT, SUBNET, asked, fixture
 
 RESERVATION = Reservation(
     NETWORK,
@@ -42,23 +41,6 @@ LOST: list[dict[str, Any]] = [
     {"status_code": 500, "text": "", "headers": AT_ONCE},
     {"status_code": 504, "text": "", "headers": AT_ONCE},
 ]
-
-
-@pytest.fixture
-def setup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[requests_mock.Mocker, OpenStackCloud]]:
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
-    with connected(tmp_path) as both:
-        yield both
-
-
-@pytest.fixture
-def mock(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> requests_mock.Mocker:
-    return setup[0]
-
-
-@pytest.fixture
-def cloud(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> OpenStackCloud:
-    return setup[1]
 
 
 def steps(mock: requests_mock.Mocker) -> list[str]:

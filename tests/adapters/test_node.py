@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -26,21 +25,9 @@ from tests.adapters.node_cases import (
     daemon,
     removal,
 )
-from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
+from tests.adapters.node_sandbox import MAC, Sandbox
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    require("keepalived")
-    with sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def node(box: Sandbox) -> Node:
-    return Node(box, "ha_first")
 
 
 def test_whole_life_of_the_only_pair(box: Sandbox, node: Node) -> None:

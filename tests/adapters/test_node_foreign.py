@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -26,21 +25,9 @@ from tests.adapters.node_cases import (
     removal,
     spoilt,
 )
-from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
+from tests.adapters.node_sandbox import MAC, Sandbox
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    require("keepalived")
-    with sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def node(box: Sandbox) -> Node:
-    return Node(box, "ha_first")
 
 
 @pytest.mark.parametrize(

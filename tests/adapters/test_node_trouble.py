@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from haos.adapters import node as node_module
@@ -19,21 +17,9 @@ from tests.adapters.node_cases import (
     config_for,
     removal,
 )
-from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
+from tests.adapters.node_sandbox import MAC, Sandbox
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    require("keepalived")
-    with sandbox() as made:
-        yield made
-
-
-@pytest.fixture
-def node(box: Sandbox) -> Node:
-    return Node(box, "ha_first")
 
 
 KILL = """#!/bin/sh

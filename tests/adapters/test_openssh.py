@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -26,20 +25,6 @@ from tests.adapters.openssh_server import (
 )
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    server = Sshd(tmp_path_factory.mktemp("sshd")).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def client(shared_server: Sshd, tmp_path: Path) -> Iterator[Client]:
-    client = Client(shared_server, tmp_path).trust()
-    yield client
-    client.close()
 
 
 def test_run_returns_how_the_script_ended(client: Client) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,20 +26,6 @@ from tests.adapters.openssh_server import (
 )
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    server = Sshd(tmp_path_factory.mktemp("sshd")).start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def client(shared_server: Sshd, tmp_path: Path) -> Iterator[Client]:
-    client = Client(shared_server, tmp_path).trust()
-    yield client
-    client.close()
 
 
 def test_instance_that_comes_up_in_a_moment_is_waited_for(tmp_path: Path) -> None:
