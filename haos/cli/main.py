@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """name -> (module that holds `command`, one line for --help): nothing is imported to list them."""
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 EPILOG = """\
 Credentials are taken as the openstack client takes them: OS_CLOUD and every other OS_* variable, clouds.yaml,
 --os-cloud and every other --os-* option, before or after the command.
@@ -82,7 +84,7 @@ def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; expected errors become one line, a hint and an exit code, bugs keep their traceback."""
     own, openstack = split_openstack_options(sys.argv[1:] if argv is None else argv)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, _interrupt)
     try:
         code = cli.main(own, prog_name="haos", standalone_mode=False, obj=openstack)
@@ -108,6 +110,7 @@ def show(error: HaosError) -> int:
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
-    # Both ends of a run restore what they must on KeyboardInterrupt; a hang-up or a TERM must do the same.
-    signal.signal(number, signal.SIG_IGN)
+    # What is under way is undone on KeyboardInterrupt. A second signal, often out of impatience, must not break that.
+    for each in STOPPING:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from haos.core import names
-from haos.core.model import Added, AddressPair, Member, Node, Pair, SecurityGroup
+from haos.core.model import Added, AddressPair, Member, Node, Pair, Port, SecurityGroup
 from haos.core.node import Removal, Removed
 from haos.errors import HaosError, LeftoverError
 from haos.workflow.apply import group_description, withdraw_from_port
@@ -52,9 +52,10 @@ def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
     """
     with ctx.progress.step("look at the cloud"):
         pair, _ = find_pair(ctx.cloud, name)
-        nodes, _ = pair_nodes(ctx.cloud, pair)
+        nodes, ports = pair_nodes(ctx.cloud, pair)
         group = find_group(pair, ctx)
-    done: list[str] = []
+    gone = [member.port_id for member in pair.members if member.port_id not in nodes]
+    done = [f"the instance of port {port_id} is gone, and its files with it" for port_id in gone]
     left: list[str] = []
     with ctx.progress.step("clean the nodes"):
         removed, errors = attempt_each(nodes.values(), lambda node: _clean(node, pair, purge, ctx))
@@ -64,7 +65,7 @@ def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
     left += [f"{node.name}: {error}" for node, error in errors.items()]
     _raise_if_left(pair, left)
     with ctx.progress.step("clean the ports"):
-        done += _clean_cloud(pair, nodes, group, ctx)
+        done += _clean_cloud(pair, {port.id: port for port in ports}, group, ctx)
     return TornDown(pair, tuple(done))
 
 
@@ -83,17 +84,13 @@ def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
     return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge_package))
 
 
-def _clean_cloud(pair: Pair, nodes: dict[str, Node], group: SecurityGroup | None, ctx: Context) -> list[str]:
-    done: list[str] = []
-    members = [member for member in pair.members if member.port_id in nodes]
-    amendments = {member: _amendment(member, nodes[member.port_id], pair, group) for member in members}
-    _, errors = attempt_each(
-        members, lambda member: withdraw_from_port(ctx.cloud, nodes[member.port_id].port, amendments[member])
-    )
-    _raise_if_left(pair, [f"port of {nodes[member.port_id].name}: {error}" for member, error in errors.items()])
-    done += [
-        f"{nodes[member.port_id].name}: cleaned port {member.port_id}" for member in members if amendments[member]
-    ]
+def _clean_cloud(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None, ctx: Context) -> list[str]:
+    # A port may outlive its instance: what haos added to it is taken off all the same.
+    members = [member for member in pair.members if member.port_id in ports]
+    amendments = {member.port_id: _amendment(member, ports[member.port_id], pair, group) for member in members}
+    _, errors = attempt_each(amendments, lambda one: withdraw_from_port(ctx.cloud, ports[one], amendments[one]))
+    _raise_if_left(pair, [f"port {port_id}: {error}" for port_id, error in errors.items()])
+    done = [f"cleaned port {port_id}" for port_id in amendments]
     if group is not None:
         _or_left(pair, f"security group {group.id}", lambda: ctx.cloud.delete_group(group.id))
         done.append(f"deleted security group {group.name}")
@@ -102,8 +99,8 @@ def _clean_cloud(pair: Pair, nodes: dict[str, Node], group: SecurityGroup | None
     return done
 
 
-def _amendment(member: Member, node: Node, pair: Pair, group: SecurityGroup | None) -> PortAmendment:
-    pairs = (AddressPair(str(pair.vip), node.port.mac),) if Added.PAIR in member.added else ()
+def _amendment(member: Member, port: Port, pair: Pair, group: SecurityGroup | None) -> PortAmendment:
+    pairs = (AddressPair(str(pair.vip), port.mac),) if Added.PAIR in member.added else ()
     groups = (group.id,) if group is not None and Added.GROUP in member.added else ()
     return PortAmendment(remove_pairs=pairs, remove_groups=groups)
 

@@ -10,7 +10,7 @@ from haos.core.model import Node, Pair, Role
 from haos.core.node import Sight
 from haos.core.outage import Outage, Verdict, judge, worst_outage
 from haos.core.probe import History
-from haos.errors import RemoteError
+from haos.errors import LeftoverError, RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import Fault
 from haos.workflow.parallel import for_each
@@ -20,6 +20,8 @@ SETTLED_ECHOES = 20
 """So many answers in a row, all from the expected node, end a transition."""
 SETTLE_TIMEOUT_S = 10.0
 POLL_S = 0.1
+RESTORE_ATTEMPTS = 5
+RESTORE_PAUSE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,23 @@ def run_trial(
             back = _leg("failback", restore, holder, [active], 2 * PROBE_INTERVAL_S, pair, nodes, probe, ctx)
     finally:
         if not restored:
-            fault.restore(agent, pair)
+            _restore(fault, pair, active, ctx)
     return over, back
+
+
+def _restore(fault: Fault, pair: Pair, node: Node, ctx: Context) -> None:
+    """Restore a node after a trial that broke off; one that cannot be restored is said, whatever else went wrong."""
+    for left in reversed(range(RESTORE_ATTEMPTS)):
+        try:
+            fault.restore(ctx.fleet.node(node.instance), pair)
+            return
+        except RemoteError as error:
+            if not left:
+                raise LeftoverError(
+                    f"{node.name} was left without its part in pair {pair.name} (fault {fault.name}): {error}",
+                    hint=f"the haos create that made the pair puts it right; haos status {pair.name} shows it",
+                ) from error
+            ctx.clock.sleep(RESTORE_PAUSE_S)
 
 
 def _leg(

@@ -8,11 +8,19 @@ import pytest
 
 from haos.core.model import Role
 from haos.core.outage import Verdict
-from haos.errors import AmbiguousError, HaosError, NotFoundError, RecordError, RemoteError, UnsatisfiableError
+from haos.errors import (
+    AmbiguousError,
+    HaosError,
+    LeftoverError,
+    NotFoundError,
+    RecordError,
+    RemoteError,
+    UnsatisfiableError,
+)
 from haos.workflow.create import CreateRequest, create, prepare
 from haos.workflow.failover import failover_test
 from haos.workflow.status import status
-from haos.workflow.teardown import plan_teardown
+from haos.workflow.teardown import plan_teardown, teardown
 from tests.fakes import World, context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -159,8 +167,6 @@ def test_the_plan_of_a_teardown_changes_nothing(world: World) -> None:
 
 
 def test_teardown_with_a_node_out_of_reach_keeps_the_reservation(world: World) -> None:
-    from haos.workflow.teardown import teardown
-
     world.unreachable.add(next(iter(world.nodes)))
     with pytest.raises(HaosError, match="not wholly torn down") as error:
         teardown(None, purge=True, ctx=context_of(world))
@@ -169,3 +175,39 @@ def test_teardown_with_a_node_out_of_reach_keeps_the_reservation(world: World) -
     world.unreachable.clear()
     teardown(None, purge=True, ctx=context_of(world))
     assert not [port for port in world.ports.values() if port.device_owner == "haos:vip"]
+
+
+def test_teardown_after_an_instance_is_gone_cleans_its_port(world: World) -> None:
+    first = next(iter(world.instances))
+    del world.instances[first], world.nodes[first]
+    torn = teardown(None, purge=True, ctx=context_of(world))
+    assert "is gone" in torn.done[0]
+    assert all(len(port.group_ids) == 1 for port in world.ports.values())
+    assert not [port for port in world.ports.values() if any(pair.ip_address == "10.200.51.2" for pair in port.pairs)]
+    assert not [port for port in world.ports.values() if port.device_owner == "haos:vip"]
+
+
+def test_a_node_that_cannot_be_restored_is_said(world: World) -> None:
+    def strike(at: int, name: str, when: str) -> None:
+        if name == "start ha_first" and when == "before":
+            raise RemoteError("ha_first went away")
+
+    world.effects.strike = strike
+    with pytest.raises(LeftoverError, match="ha_first was left without its part") as error:
+        failover_test(None, ("stop",), None, context_of(world))
+    assert error.value.exit_code == 6
+    assert world.effects.names.count("start ha_first") == 6
+
+
+def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
+    before = world.snapshot()
+
+    def strike(at: int, name: str, when: str) -> None:
+        if name == "start ha_first" and when == "before":
+            world.effects.strike = lambda *_: None
+            raise RemoteError("ha_first did not answer")
+
+    world.effects.strike = strike
+    with pytest.raises(RemoteError):
+        failover_test(None, ("stop",), None, context_of(world))
+    assert world.snapshot() == before
