@@ -84,7 +84,9 @@ def cloud_region(os_argv: Sequence[str], config_files: Sequence[Path] | None) ->
         )
         parser = _Parser(prog="haos", add_help=False, allow_abbrev=False)
         config.register_argparse_arguments(parser, list(os_argv), [])
-        options, _ = parser.parse_known_args(list(os_argv))
+        options, unknown = parser.parse_known_args(list(os_argv))
+        if unknown:
+            raise UsageError(f"no such option: {unknown[0]}", hint="openstack --help lists the --os-* options")
         region = config.get_one(argparse=options)
     except (sdk.ConfigException, ksa.MissingRequiredOptions, ksa.NoMatchingPlugin) as error:
         raise AuthenticationError(" ".join(str(error).split()), hint=NO_CLOUD) from error

@@ -139,7 +139,7 @@ def step_script(step: str, parameters: Mapping[str, str]) -> str:
 
 @cache
 def _source(name: str) -> str:
-    return (resources.files("haos.adapters") / "scripts" / f"{name}.sh").read_text()
+    return (resources.files("haos.adapters") / "scripts" / f"{name}.sh").read_text(encoding="utf-8")
 
 
 def _parameters(config: NodeConfig) -> dict[str, str]:

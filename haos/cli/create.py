@@ -65,6 +65,7 @@ def command(
     from haos.workflow import create as workflow
 
     request = workflow.CreateRequest(network, nodes, name, vip, subnet, observer, verify=not no_verify)
+    workflow.check_request(request)
     with session(openstack, common) as run:
         prepared = workflow.prepare(request, run.context)
         show_plan(prepared, run.console, verbose=run.verbose)

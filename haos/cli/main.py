@@ -68,8 +68,8 @@ def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     openstack: list[str] = []
     rest = iter(argv)
     for argument in rest:
-        if argument == "--":
-            own += [argument, *rest]
+        if argument == "--" or (argument == "lab" and not own):
+            own += [argument, *rest]  # what follows is another program's, or the lab's, which needs no credentials
         elif argument in ("--insecure", "--verify"):
             openstack.append(argument)
         elif argument.startswith("--os-") or argument.partition("=")[0] == "--timeout":
@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; expected errors become one line, a hint and an exit code, bugs keep their traceback."""
     own, openstack = split_openstack_options(sys.argv[1:] if argv is None else argv)
     for number in STOPPING:
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asked for that
+            signal.signal(number, _interrupt)
     try:
         code = cli.main(own, prog_name="haos", standalone_mode=False, obj=openstack)
     except click.ClickException as error:
@@ -112,5 +113,7 @@ def show(error: HaosError) -> int:
 def _interrupt(number: int, _: FrameType | None) -> None:
     # What is under way is undone on KeyboardInterrupt. A second signal, often out of impatience, must not break that.
     for each in STOPPING:
-        signal.signal(each, signal.SIG_IGN)
+        # A handler that does nothing, not SIG_IGN, which every ssh of the undo would inherit.
+        signal.signal(each, lambda *_: None)
+    click.echo("haos: interrupted; undoing what is under way, which can take a minute", err=True)
     raise KeyboardInterrupt

@@ -59,7 +59,7 @@ _SSH = (
 _COMMON = (
     click.option("-v", "--verbose", is_flag=True, help="Show the API requests and file contents of the plan."),
     click.option("-q", "--quiet", is_flag=True, help="No progress, no hints: results and errors only."),
-    click.option("--debug", is_flag=True, help="Log every HTTP request (secrets left out) and ssh command."),
+    click.option("--debug", is_flag=True, help="Log every HTTP request, secrets left out."),
 )
 
 

@@ -80,8 +80,12 @@ def check_quota(quota: Quota, *, needs_group: bool, rules: int) -> Iterator[Find
             )
 
 
-def check_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
-    """Find what speaks against the instances and their ports."""
+def check_nodes(nodes: Sequence[Node], *, is_new: bool = True) -> Iterator[Finding]:
+    """Find what speaks against the instances and their ports; a pair that exists has its place on them already."""
+    if len({node.name for node in nodes}) < len(nodes):
+        yield blocker(
+            "same-name", f"two nodes have the same name, {nodes[0].name!r}", "openstack server set --name …"
+        )
     for node in nodes:
         yield from check_instance(node.instance)
         if not node.port.port_security:
@@ -89,7 +93,7 @@ def check_nodes(nodes: Sequence[Node]) -> Iterator[Finding]:
                 "port-security-off",
                 f"port security is off on {node.name}'s port: it needs no address pair, and gets none",
             )
-        elif len(node.port.pairs) >= MAX_PAIRS:
+        elif is_new and len(node.port.pairs) >= MAX_PAIRS:
             yield blocker(
                 "pairs-full",
                 f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs; the limit is {MAX_PAIRS}",
@@ -110,7 +114,7 @@ def check_instance(instance: Instance) -> Iterator[Finding]:
         yield blocker(
             "instance-not-active",
             f"instance {instance.name} is {instance.status}",
-            f"openstack server start {instance.id}",
+            f"openstack server {'unpause' if instance.status == 'PAUSED' else 'start'} {instance.id}",
         )
 
 

@@ -110,6 +110,18 @@ def is_ours(main_config: str) -> bool:
     return bool(lines) and lines[0] == MAIN_MARKER and set(lines) <= {*main_lines(), ""}
 
 
+def keepalived_instances(main_config: str) -> list[str]:
+    """Return the names of the vrrp_instances that a configuration holds itself (not what it includes)."""
+    return re.findall(r"^\s*vrrp_instance\s+(\S+)", main_config, re.MULTILINE)
+
+
+def vrids_in_use(facts: NodeFacts) -> set[int]:
+    """Return the VRIDs of every instance that a node's files hold, haos's and others'."""
+    texts = (facts.main_config or "", *facts.pair_files.values())
+    found = (re.findall(r"^\s*virtual_router_id\s+(\d+)", text, re.MULTILINE) for text in texts)
+    return {int(vrid) for vrids in found for vrid in vrids}
+
+
 def drop_in() -> NodeFile:
     """Render the unit's drop-in: a daemon that died comes back, and leaves no VIP behind meanwhile."""
     lines = (

@@ -84,6 +84,12 @@ def worst_outage(history: History, since_s: float, until_s: float, *, late_s: fl
     return max(outages(history, since_s, until_s, late_s=late_s), key=lambda gap: gap.outage_s, default=None)
 
 
+def in_a_row(history: History, count: int, *, late_s: float = LATE_S) -> Sequence[Echo]:
+    """Return the last `count` echoes whose fate is known if every one was answered in time, else nothing."""
+    tail = _decided(history, late_s)[-count:]
+    return tail if len(tail) == count and not any(is_lost(echo, late_s) for echo in tail) else ()
+
+
 def total_unanswered(history: History, since_s: float, until_s: float, *, late_s: float = LATE_S) -> int:
     """Return how many probes were lost that left between the two moments."""
     echoes = _decided(history, late_s)

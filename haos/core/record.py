@@ -52,8 +52,10 @@ def decode(port: Port) -> Pair:
     name, vip = match["name"], port.fixed_ips[0].address
     if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(name) or vrid[1] != vip.version:
         raise _unreadable(port, "it does not belong to this port")
-    if match["mode"] not in tuple(Mode):
-        raise _unreadable(port, f"mode {match['mode']!r} is unknown")
+    if match["mode"] != Mode.GARP:
+        raise _unreadable(port, f"mode {match['mode']!r} is not one of this version of haos")
+    if int(match["delay"]) > 1000:  # keepalived's limit
+        raise _unreadable(port, f"a preempt delay of {match['delay']} s is out of range")
     interval_ms = int(match["interval"])
     if not 10 <= interval_ms <= 40_950:  # keepalived's and RFC 9568's range for IPv4 and IPv6
         raise _unreadable(port, f"an advertisement interval of {interval_ms} ms is out of range")
@@ -71,8 +73,13 @@ def decode(port: Port) -> Pair:
     )
 
 
+def port_code(port_id: str) -> str:
+    """Return a port's id as a record spells it."""
+    return base64.urlsafe_b64encode(UUID(port_id).bytes).decode().rstrip("=")
+
+
 def _encode_member(member: Member) -> str:
-    port = base64.urlsafe_b64encode(UUID(member.port_id).bytes).decode().rstrip("=")
+    port = port_code(member.port_id)
     added = "".join(letter for letter, flag in _LETTERS.items() if flag in member.added)
     return f"{port}:{member.priority}:{added}"
 

@@ -114,7 +114,7 @@ def no_free_address(subnet: Subnet, ports: Iterable[Port]) -> UnsatisfiableError
     return UnsatisfiableError(
         f"no free address outside the allocation pools of subnet {subnet.name or subnet.id} ({subnet.cidr}): "
         f"{in_pools} of {subnet.cidr.num_addresses} addresses are in pools, {elsewhere} more are in use or reserved",
-        hint="name an address with --vip, or shrink the pool: openstack subnet unset --allocation-pool …",
+        hint="shrink a pool: openstack subnet unset --allocation-pool …, then set a smaller one",
     )
 
 

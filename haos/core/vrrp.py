@@ -25,7 +25,7 @@ def choose_vrid(macs: Iterable[str], version: int, *, avoid: Iterable[int] = ())
             return vrid
     raise UnsatisfiableError(
         f"all 255 IPv{version} VRIDs are taken on this network",
-        hint="haos list shows the pairs; tear one down, or use another network",
+        hint="openstack port list --device-owner haos:vip; tear a pair down, or use another network",
     )
 
 

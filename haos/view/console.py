@@ -8,10 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+
+
+class QuietConsole(Console):
+    """A console whose reader may go away: what a run must finish, or undo, does not hang on who is listening."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing more."""
+        self.quiet = True
 
 
 @dataclass
@@ -19,8 +28,8 @@ class Output:
     """The two streams, and how chatty to be."""
 
     quiet: bool = False
-    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False, soft_wrap=True))
-    err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False, soft_wrap=True))
+    out: Console = field(default_factory=lambda: _console(sys.stdout))
+    err: Console = field(default_factory=lambda: _console(sys.stderr))
 
     def glyph(self, nice: str, plain: str) -> str:
         """Return a glyph that the terminal's encoding can show."""
@@ -34,6 +43,11 @@ class Output:
         """Print a line that helps and that no program reads."""
         if not self.quiet:
             self.err.print(escape(text))
+
+
+def _console(stream: TextIO) -> Console:
+    # No emoji codes: a MAC address may hold ":ab:".
+    return QuietConsole(file=stream, highlight=False, soft_wrap=True, emoji=False)
 
 
 class ConsoleProgress:

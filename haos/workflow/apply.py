@@ -27,7 +27,7 @@ from haos.core.changes import (
 from haos.core.model import Node, Pair, Port, SecurityGroup
 from haos.core.node import Removal
 from haos.core.plan import Plan, Seen
-from haos.errors import HaosError, LeftoverError, NotFoundError
+from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
 from haos.workflow.context import Cloud, Context
 from haos.workflow.parallel import for_each
 
@@ -55,6 +55,11 @@ class Ledger:
                 self.undos = [old for old in self.undos if old not in same]
             self.undos.append(undo)
 
+    def forget(self, undo: Undo) -> None:
+        """Forget an undo whose effect did not take place."""
+        with self.lock:
+            self.undos = [old for old in self.undos if old != undo]
+
 
 def apply(plan: Plan, seen: Seen, ctx: Context) -> Ledger:
     """Make every change of the plan, in its order; the same kind in parallel where order does not matter.
@@ -65,7 +70,7 @@ def apply(plan: Plan, seen: Seen, ctx: Context) -> Ledger:
     ledger = Ledger(seen.reservation, seen.group)
     try:
         for changes in in_batches(plan.changes):
-            for_each(changes, lambda change: _make(change, plan, ledger, ctx))
+            for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
     except (HaosError, KeyboardInterrupt) as error:
         raise_after_undo(error, ledger, plan.desired.nodes, ctx)
     return ledger
@@ -83,9 +88,10 @@ def in_batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
             yield from ([change] for change in group)
 
 
-def _make(change: Change, plan: Plan, ledger: Ledger, ctx: Context) -> None:
+def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) -> None:
     nodes = {node.name: node for node in plan.desired.nodes}
     pair = plan.desired.pair
+    fresh = {name for name, facts in seen.facts.items() if pair.name not in facts.pair_files}
     match change:
         case ReserveVip():
             _reserve(change, ledger, ctx)
@@ -95,10 +101,12 @@ def _make(change: Change, plan: Plan, ledger: Ledger, ctx: Context) -> None:
             _admit(change, nodes[change.node], ledger, ctx)
         case InstallKeepalived():
             _told(
-                ctx, f"install keepalived on {change.node}", lambda: _install(nodes[change.node], pair, ledger, ctx)
+                ctx,
+                f"install keepalived on {change.node}",
+                lambda: _install(nodes[change.node], pair, fresh, ledger, ctx),
             )
         case Configure():
-            _told(ctx, f"configure {change.node}", lambda: _configure(change, nodes[change.node], ledger, ctx))
+            _told(ctx, f"configure {change.node}", lambda: _configure(change, nodes[change.node], fresh, ledger, ctx))
         case Activate():
             agent = ctx.fleet.node(nodes[change.node].instance)
             _told(ctx, f"start keepalived on {change.node}", agent.activate)
@@ -149,15 +157,20 @@ def _admit(change: AdmitVip, node: Node, ledger: Ledger, ctx: Context) -> None:
         ctx.cloud.amend_port(node.port, PortAmendment(add_pairs=pairs, add_groups=groups))
 
 
-def _install(node: Node, pair: Pair, ledger: Ledger, ctx: Context) -> None:
-    ledger.note(CleanNode(node.name, Removal(pair.name, pair.vip, None, purge_package=True)))
+def _install(node: Node, pair: Pair, fresh: set[str], ledger: Ledger, ctx: Context) -> None:
+    # A pair that lay on the node before this run is not this run's to take away.
+    if node.name in fresh:
+        ledger.note(CleanNode(node.name, Removal(pair.name, pair.vip, None, purge_package=True)))
     ctx.fleet.node(node.instance).install_keepalived()
 
 
-def _configure(change: Configure, node: Node, ledger: Ledger, ctx: Context) -> None:
+def _configure(change: Configure, node: Node, fresh: set[str], ledger: Ledger, ctx: Context) -> None:
     config = change.config
-    ledger.note(CleanNode(node.name, Removal(config.pair, config.vip, config.interface)))
-    ctx.fleet.node(node.instance).configure(config)
+    undo = CleanNode(node.name, Removal(config.pair, config.vip, config.interface))
+    if node.name in fresh:
+        ledger.note(undo)
+    if not ctx.fleet.node(node.instance).configure(config):
+        ledger.forget(undo)  # somebody else has put the same files there meanwhile
 
 
 def raise_after_undo(error: BaseException, ledger: Ledger, nodes: Sequence[Node], ctx: Context) -> None:
@@ -198,7 +211,9 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
         case AmendPort(node, _, amendment):
             withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
         case CleanNode(node, removal):
-            ctx.fleet.node(nodes[node].instance).remove(removal)
+            removed = ctx.fleet.node(nodes[node].instance).remove(removal)
+            if removed.left:
+                raise StepError("; ".join(removed.left))
 
 
 def withdraw_from_port(cloud: Cloud, port: Port, amendment: PortAmendment) -> None:

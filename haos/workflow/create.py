@@ -15,12 +15,20 @@ from haos.core.checks import (
     check_quota,
     raise_blockers,
 )
-from haos.core.keepalived import node_config
+from haos.core.keepalived import node_config, vrids_in_use
 from haos.core.model import Added, Address, Member, Node, Pair, Quota, SecurityGroup, Timing
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.plan import Desired, Plan, Seen, admits, make_plan
-from haos.errors import AddressTakenError, MacTakenError, UnsatisfiableError, UsageError, VerificationError
-from haos.workflow.apply import LostRaceError, apply, group_description, mark_verified, raise_after_undo
+from haos.errors import (
+    AddressTakenError,
+    HaosError,
+    LeftoverError,
+    MacTakenError,
+    UnsatisfiableError,
+    UsageError,
+    VerificationError,
+)
+from haos.workflow.apply import LostRaceError, apply, group_description, mark_verified, raise_after_undo, undo_all
 from haos.workflow.context import Cloud, Context
 from haos.workflow.parallel import for_each
 from haos.workflow.resolve import Place, reservation_on, resolve_place
@@ -97,13 +105,17 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
         name = request.name or names.default_name(node.name for node in place.nodes)
         reservation = reservation_on(place.ports, name, project_id)
         warnings = raise_blockers(
-            [*check_network(place.network, place.subnet, project_id), *check_nodes(place.nodes)]
+            [
+                *check_network(place.network, place.subnet, project_id),
+                *check_nodes(place.nodes, is_new=reservation is None),
+            ]
         )
         scape = _cloudscape(place, ctx.cloud, is_new=reservation is None)
     with ctx.progress.step("look at the nodes"):
         facts = look_at_nodes(place, ctx)
     raise_blockers(finding for node in place.nodes for finding in check_facts(node.name, facts[node.name]))
     if reservation is None:
+        check_strangers(name, place, facts)
         pair = decide(request, name, place, scape, facts, avoid or Avoid())
         group = None
     else:
@@ -149,7 +161,7 @@ def _cloudscape(place: Place, cloud: Cloud, *, is_new: bool) -> _Cloudscape:
     if not is_new:
         return _Cloudscape(groups, frozenset(), Quota())
     extensions, quota = cloud.extensions(), cloud.quota()
-    needs_group = not security.lets_vrrp_pass(place.nodes, groups, place.ports)
+    needs_group = not security.lets_vrrp_pass(place.nodes, others(groups), place.ports)
     rules = 2 * len(place.nodes)
     raise_blockers([*check_extensions(extensions), *check_quota(quota, needs_group=needs_group, rules=rules)])
     return _Cloudscape(groups, extensions, quota)
@@ -166,9 +178,10 @@ def decide(
     """Choose VIP, VRID and priorities of a new pair, and say what haos will have added where."""
     address = choose_vip(request, place, avoid)
     version = address.version
-    vrid = vrrp.choose_vrid((port.mac for port in place.ports), version, avoid=avoid.vrids)
+    on_nodes = {vrid for seen in facts.values() for vrid in vrids_in_use(seen)}
+    vrid = vrrp.choose_vrid((port.mac for port in place.ports), version, avoid=avoid.vrids | on_nodes)
     timing = Timing()
-    needs_group = not security.lets_vrrp_pass(place.nodes, scape.groups, place.ports)
+    needs_group = not security.lets_vrrp_pass(place.nodes, others(scape.groups), place.ports)
     pair = Pair(name, place.network.id, place.network.project_id, address, vrid, (), timing=timing)
     members = tuple(
         Member(node.port.id, priority, _will_add(node, pair, facts[node.name], needs_group=needs_group))
@@ -177,6 +190,11 @@ def decide(
         )
     )
     return replace(pair, members=members)
+
+
+def others(groups: tuple[SecurityGroup, ...]) -> tuple[SecurityGroup, ...]:
+    """Return the groups that are not some pair's own: those go with their pair, and must not be relied on."""
+    return tuple(group for group in groups if not group.description.startswith(group_description("")))
 
 
 def choose_vip(request: CreateRequest, place: Place, avoid: Avoid) -> Address:
@@ -197,6 +215,16 @@ def _will_add(node: Node, pair: Pair, facts: NodeFacts, *, needs_group: bool) ->
         added |= Added.NOTHING if admits(node.port, pair) else Added.PAIR
         added |= Added.GROUP if needs_group else Added.NOTHING
     return added | (Added.PACKAGE if facts.keepalived is None else Added.NOTHING)
+
+
+def check_strangers(name: str, place: Place, facts: dict[str, NodeFacts]) -> None:
+    """Refuse a name that a pair of another network has on a node: their files would be one. UnsatisfiableError."""
+    for node in place.nodes:
+        text = facts[node.name].pair_files.get(name)
+        if text is not None and record.port_code(node.port.id) not in text:
+            raise UnsatisfiableError(
+                f"a pair {name} of another network lies on {node.name}", hint="choose another name with --name"
+            )
 
 
 def check_same(request: CreateRequest, pair: Pair, place: Place) -> None:
@@ -284,10 +312,31 @@ def _create_once(prepared: Prepared, ctx: Context) -> Created:
         else:
             verification = prove(pair, place.nodes, place.observer, ctx)
             if verification.verdict is Verdict.FAIL:
-                raise VerificationError(verification.reason, hint="haos create -v shows what was seen")
+                raise failed(verification, prepared)
+    except LeftoverError as error:
+        left = undo_all(ledger.undos, place.nodes, ctx)
+        reason = f"{error}. {'Not undone: ' + '; '.join(left) if left else 'All that this run made was undone'}"
+        raise LeftoverError(reason, hint=error.hint) from error
     except (VerificationError, KeyboardInterrupt) as error:
         raise_after_undo(error, ledger, place.nodes, ctx)
     if not pair.verified and verification.verdict is Verdict.PASS:
-        mark_verified(pair, ctx)
-        pair = replace(pair, verified=True)
+        try:
+            mark_verified(pair, ctx)
+            pair = replace(pair, verified=True)
+        except HaosError as error:
+            ctx.progress.note(f"the pair is proven, but the record could not be told so: {error}")
     return Created(pair, bool(plan), verification)
+
+
+def failed(verification: Verification, prepared: Prepared) -> VerificationError:
+    """Build the error of a pair that failed its proof; what an earlier run made stays, and is said."""
+    if prepared.seen.reservation is None:
+        return VerificationError(
+            f"{verification.reason}; the pair was undone",
+            hint="haos create --no-verify keeps a pair for a closer look",
+        )
+    name = prepared.pair.name
+    return VerificationError(
+        f"{verification.reason}; pair {name}, which an earlier run made, was kept",
+        hint=f"haos status {name}; undo: haos teardown {name}",
+    )

@@ -20,6 +20,7 @@ class Fault:
     inject: Callable[[NodeAgent, Pair], None]
     restore: Callable[[NodeAgent, Pair], None]
     bound_s: Callable[[Timing, Sequence[int]], float]
+    whole_daemon: bool = False  # hits every VRRP instance of the node
 
 
 WITHDRAW = Fault(
@@ -35,6 +36,7 @@ STOP = Fault(
     lambda agent, _: agent.stop_daemon(),
     lambda agent, _: agent.start_daemon(),
     vrrp.bound_of_clean_stop_s,
+    whole_daemon=True,
 )
 FAULTS = {fault.name: fault for fault in (WITHDRAW, STOP)}
 

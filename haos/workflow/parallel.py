@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from haos.errors import HaosError
@@ -30,6 +30,7 @@ def attempt_each(keys: Iterable[K], work: Callable[[K], V]) -> tuple[dict[K, V],
         return results, errors
     with ThreadPoolExecutor(max_workers=min(len(keys), MAX_THREADS)) as pool:
         futures = {key: pool.submit(work, key) for key in keys}
+        wait(futures.values())  # interrupted here, the pool still lets every worker end before anything is undone
     for key, future in futures.items():
         try:
             results[key] = future.result()

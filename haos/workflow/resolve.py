@@ -109,7 +109,13 @@ def find_observer(
 ) -> Instance | None:
     """Return the observer: the one named, else one named or tagged `observer` on the network, else None."""
     here = {port.device_id for port in ports}
-    busy = {node.instance.id for node in nodes}
+    return choose_observer(cloud, ref, found, here, {node.instance.id for node in nodes})
+
+
+def choose_observer(
+    cloud: Cloud, ref: str | None, found: dict[str, tuple[Instance, ...]], here: set[str], busy: set[str]
+) -> Instance | None:
+    """Choose among the instances with a port `here` that are not `busy` as nodes. Raises what find_observer does."""
     if ref is not None:
         observer = the_one(ref, found[ref])
         if observer.id in busy:

@@ -12,7 +12,7 @@ from haos.core.plan import admits
 from haos.workflow.context import Context
 from haos.workflow.create import node_record
 from haos.workflow.parallel import attempt_each
-from haos.workflow.resolve import OBSERVER, find_pair, pair_nodes, the_one
+from haos.workflow.resolve import OBSERVER, choose_observer, find_pair, pair_nodes
 from haos.workflow.verify import Verification, look_on
 
 
@@ -46,7 +46,7 @@ class PairStatus:
             roles.count(Role.ACTIVE) == 1
             and Role.BACKUP in roles
             and all(node.problem is None for node in self.nodes)
-            and (self.observed is None or self.observed.verdict is not Verdict.FAIL)
+            and (self.observed is None or self.observed.verdict is Verdict.PASS)
         )
 
 
@@ -67,12 +67,8 @@ def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStat
 
 def find_watcher(ref: str | None, here: set[str], nodes: dict[str, Node], ctx: Context) -> Instance | None:
     """Return the observer: the one named, else the only instance named `observer` on the network."""
-    found = ctx.cloud.instances([ref or OBSERVER])[ref or OBSERVER]
-    if ref is not None:
-        return the_one(ref, found)
-    busy = {node.instance.id for node in nodes.values()}
-    fit = [one for one in found if one.id in here and one.id not in busy]
-    return fit[0] if len(fit) == 1 else None
+    found = ctx.cloud.instances([ref or OBSERVER])
+    return choose_observer(ctx.cloud, ref, found, here, {node.instance.id for node in nodes.values()})
 
 
 def _look(pair: Pair, node: Node, nodes: dict[str, Node], ctx: Context) -> tuple[Sight, NodeStatus]:
@@ -82,7 +78,9 @@ def _look(pair: Pair, node: Node, nodes: dict[str, Node], ctx: Context) -> tuple
     config = "missing"
     if pair.name in facts.withdrawn:
         config = "withdrawn"
-    elif pair.name in facts.pair_files:
+    if config == "missing" and pair.name in facts.pair_files and len(nodes) < len(pair.members):
+        config = "unknown"  # what it should be cannot be told without the missing peer's address
+    elif config == "missing" and pair.name in facts.pair_files:
         peers = tuple(
             nodes[m.port_id].address for m in pair.members if m.port_id != node.port.id and m.port_id in nodes
         )

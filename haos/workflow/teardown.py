@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from haos.core import names
 from haos.core.model import Added, AddressPair, Member, Node, Pair, Port, SecurityGroup
 from haos.core.node import Removal, Removed
-from haos.errors import HaosError, LeftoverError
+from haos.errors import HaosError, Interrupted, LeftoverError
 from haos.workflow.apply import group_description, withdraw_from_port
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.parallel import attempt_each
@@ -55,7 +55,24 @@ def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
         nodes, ports = pair_nodes(ctx.cloud, pair)
         group = find_group(pair, ctx)
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
-    done = [f"the instance of port {port_id} is gone, and its files with it" for port_id in gone]
+    try:
+        return _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, ctx)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: pair {pair.name} may be torn down in part", hint=f"haos teardown {pair.name} finishes it"
+        ) from None
+
+
+def _take_away(
+    pair: Pair,
+    nodes: dict[str, Node],
+    ports: dict[str, Port],
+    group: SecurityGroup | None,
+    gone: list[str],
+    purge: bool,
+    ctx: Context,
+) -> TornDown:
+    done = [f"the instance of port {port_id} is gone, or has no address there" for port_id in gone]
     left: list[str] = []
     with ctx.progress.step("clean the nodes"):
         removed, errors = attempt_each(nodes.values(), lambda node: _clean(node, pair, purge, ctx))
@@ -65,7 +82,7 @@ def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
     left += [f"{node.name}: {error}" for node, error in errors.items()]
     _raise_if_left(pair, left)
     with ctx.progress.step("clean the ports"):
-        done += _clean_cloud(pair, {port.id: port for port in ports}, group, ctx)
+        done += _clean_cloud(pair, ports, group, ctx)
     return TornDown(pair, tuple(done))
 
 

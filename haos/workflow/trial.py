@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from haos.core import vrrp
 from haos.core.model import Node, Pair, Role
 from haos.core.node import Sight
-from haos.core.outage import Outage, Verdict, judge, worst_outage
+from haos.core.outage import Outage, Verdict, blind_s, in_a_row, judge, worst_outage
 from haos.core.probe import History
 from haos.errors import LeftoverError, RemoteError
 from haos.workflow.context import Context, Probe
@@ -50,11 +50,17 @@ def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[N
         sights = sights_of(pair, nodes, ctx)
         active = one_active(nodes, sights)
         late = ctx.clock.now_s() >= deadline_s
-        if active is not None and (active is nodes[0] or late or not sights[nodes[0].name].daemon_active):
+        settled = active is nodes[0] or not sights[nodes[0].name].daemon_active
+        if active is not None and (late or (settled and backup_ready(sights))):
             return active, sights
         if late:
             return None, sights
         ctx.clock.sleep(POLL_S)
+
+
+def backup_ready(sights: dict[str, Sight]) -> bool:
+    """Say whether some node waits to take over."""
+    return any(sight.role is Role.BACKUP for sight in sights.values())
 
 
 def sights_of(pair: Pair, nodes: Sequence[Node], ctx: Context) -> dict[str, Sight]:
@@ -153,9 +159,12 @@ def _leg(
 def _judge_leg(
     label: str, names: tuple[str, str], bound_s: float, history: History, settled: bool, target: Node | None
 ) -> Leg:
-    start_s = history.mark(label).at_s if any(mark.label == label for mark in history.marks) else history.now_s
+    marks = [mark for mark in history.marks if mark.label == label]
+    start_s = marks[-1].at_s - marks[-1].error_s if marks else history.now_s
     outage = worst_outage(history, start_s - 2 * PROBE_INTERVAL_S, history.now_s)
     verdict, reason = judge(outage, bound_s + vrrp.MARGIN_S, history)
+    if verdict is Verdict.PASS and (blind := blind_s(history, start_s, history.now_s)) > bound_s + vrrp.MARGIN_S:
+        verdict, reason = Verdict.UNKNOWN, f"the observer itself sent nothing for {blind:.3f} s"
     if verdict is not Verdict.UNKNOWN and target is None:
         verdict, reason = Verdict.FAIL, "no other node turned Active"
     elif verdict is not Verdict.UNKNOWN and not settled:
@@ -186,10 +195,8 @@ def has_settled(history: History, label: str, macs: set[str]) -> bool:
     since_s = next((mark.at_s for mark in reversed(history.marks) if mark.label == label), None)
     if since_s is None:
         return False
-    echoes = [echo for echo in history.echoes[-SETTLED_ECHOES - 10 :] if echo.sent_s > since_s]
-    answered = [echo for echo in echoes if echo.answered_s is not None]
-    recent = answered[-SETTLED_ECHOES:]
-    if len(recent) < SETTLED_ECHOES or any(echo.responder not in (None, *macs) for echo in recent):
+    recent = in_a_row(history, SETTLED_ECHOES)
+    if not recent or recent[0].sent_s <= since_s or any(echo.responder not in (None, *macs) for echo in recent):
         return False
     fresh = [ask for ask in history.asks[-5:] if ask.sent_s >= recent[0].sent_s and ask.answers]
     return not history.asks or (bool(fresh) and set(fresh[-1].answers) <= macs)

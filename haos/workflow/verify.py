@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from haos.core.model import Instance, Node, Pair
-from haos.core.outage import Verdict
+from haos.core.outage import Verdict, in_a_row
 from haos.core.probe import History
 from haos.errors import RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import WITHDRAW, Fault
-from haos.workflow.trial import PROBE_INTERVAL_S, SETTLED_ECHOES, Leg, await_one_active, run_trial
+from haos.workflow.trial import PROBE_INTERVAL_S, SETTLED_ECHOES, Leg, await_one_active, backup_ready, run_trial
 
 ANSWER_TIMEOUT_S = 10.0
 """An address pair or a rule takes effect with delay on every backend (0.5 s on OVN, 2 s on OVS, measured)."""
@@ -67,9 +67,12 @@ def run_faults(
             f"{name} is {sight.role}{' with the VIP' * sight.holds_vip}" for name, sight in sights.items()
         )
         return Verification(Verdict.FAIL, f"the nodes do not agree on one Active: {seen}")
+    if faults and not backup_ready(sights):
+        return Verification(Verdict.FAIL, f"no Backup is ready to take over from {active.name}", active.name)
     if observer is None:
         legs = _try_all(pair, nodes, active, None, ctx, faults)
-        reason = "no observer: whether the VIP answers is not known"
+        bad = next((leg for leg in legs if leg.verdict is Verdict.FAIL), None)
+        reason = f"{bad.label}: {bad.reason}" if bad else "no observer: whether the VIP answers is not known"
         return Verification(worst([Verdict.UNKNOWN, *(leg.verdict for leg in legs)]), reason, active.name, None, legs)
     probe = ctx.fleet.observer(observer).start_probe(pair.vip, interval_s=PROBE_INTERVAL_S)
     try:
@@ -96,7 +99,7 @@ def _with_probe(
         return Verification(
             Verdict.FAIL, f"{pair.vip} does not answer {observer.name}, though {active.name} holds it", active.name
         )
-    responder = last_responder(history)
+    responder = next((mac for mac in recent_responders(history) if mac != active.port.mac), last_responder(history))
     if responder not in (None, active.port.mac):
         return Verification(
             Verdict.FAIL,
@@ -116,18 +119,23 @@ def _try_all(
     legs: list[Leg] = []
     for index, fault in enumerate(faults):
         if index:
-            holder, _ = await_one_active(pair, nodes, ctx)
-            active = holder or active
+            holder, sights = await_one_active(pair, nodes, ctx)
+            if holder is None or not backup_ready(sights):
+                break  # the leg before has said why
+            active = holder
         legs += run_trial(fault, pair, nodes, active, probe, ctx)
     return tuple(legs)
 
 
 def is_answered(history: History) -> bool:
     """Say whether the last echoes were all answered, and the last fresh ARP request too."""
-    known = [echo for echo in history.echoes if echo.answered_s is not None]
-    tail = known[-SETTLED_ECHOES:]
     fresh = not history.asks or any(ask.answers for ask in history.asks[-5:])
-    return len(tail) == SETTLED_ECHOES and fresh
+    return bool(in_a_row(history, SETTLED_ECHOES)) and fresh
+
+
+def recent_responders(history: History) -> tuple[str, ...]:
+    """Return every MAC that answered one of the last fresh ARP requests."""
+    return tuple(mac for ask in history.asks[-5:] for mac in ask.answers)
 
 
 def last_responder(history: History) -> str | None:

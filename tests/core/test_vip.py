@@ -56,7 +56,7 @@ def test_nothing_free_is_told_in_numbers() -> None:
     lab = subnet("10.0.0.0/29", gateway="10.0.0.1", pools=(("10.0.0.3", "10.0.0.6"),))
     with pytest.raises(UnsatisfiableError, match=r"4 of 8 addresses are in pools, 4 more are in use") as error:
         vip.choose(lab, [port(ip_address("10.0.0.2"))])
-    assert "--vip" in (error.value.hint or "")
+    assert "--allocation-pool" in (error.value.hint or "")
 
 
 @pytest.mark.parametrize(

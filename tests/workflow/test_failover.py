@@ -211,3 +211,41 @@ def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
     with pytest.raises(RemoteError):
         failover_test(None, ("stop",), None, context_of(world))
     assert world.snapshot() == before
+
+
+def test_nothing_is_injected_while_no_backup_is_ready(world: World) -> None:
+    second = list(world.nodes.values())[1]
+    second.daemon = False
+    report = failover_test(None, ("withdraw",), None, context_of(world))
+    assert report.result.verdict is Verdict.FAIL
+    assert "no Backup is ready" in report.result.reason
+    assert world.effects.names == []
+
+
+def test_a_daemon_that_serves_others_is_not_stopped(world: World) -> None:
+    first = next(iter(world.nodes.values()))
+    facts = first.facts
+    theirs = "vrrp_instance theirs {\n}\n"
+    first.facts = lambda mac: replace(facts(mac), main_config=theirs)  # type: ignore[method-assign]
+    with pytest.raises(UnsatisfiableError, match=r"serves others too \(theirs\)") as error:
+        failover_test(None, (), None, context_of(world))
+    assert "--fault withdraw" in (error.value.hint or "")
+    assert failover_test(None, ("withdraw",), None, context_of(world)).result.verdict is Verdict.PASS
+
+
+def test_a_vip_that_nobody_saw_is_not_healthy(world: World) -> None:
+    assert not status(None, None, context_of(world, lost="paused")).healthy
+
+
+def test_a_node_cannot_watch_its_own_pair(world: World) -> None:
+    with pytest.raises(HaosError, match="cannot watch"):
+        failover_test(None, (), "ha_first", context_of(world))
+
+
+def test_status_with_a_node_gone_says_so(world: World) -> None:
+    second = list(world.instances)[1]
+    del world.instances[second]
+    seen = status(None, None, context_of(world))
+    assert not seen.healthy
+    assert seen.nodes[0].config == "unknown"
+    assert "gone" in (seen.nodes[1].problem or "")

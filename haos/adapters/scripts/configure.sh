@@ -16,7 +16,7 @@ finish() {
     done
 }
 trap finish EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 
 make_folder() {
     [ -d "$1" ] && return

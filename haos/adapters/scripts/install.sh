@@ -66,7 +66,7 @@ had_parent=no
 had_marker=no
 [ -f "$MARKER" ] && had_marker=yes
 trap finish EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 (umask 022 && mkdir -p "$FOLDER") && chmod 0750 "$FOLDER" || die "cannot make $FOLDER"
 [ -s "$MARKER" ] || { packages >"$FOLDER/.haos-packages.tmp" && : >"$MARKER" && sync_folder "$MARKER"; } ||
     die "cannot write $MARKER"

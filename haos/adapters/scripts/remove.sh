@@ -3,7 +3,7 @@
 lock
 temps=
 trap 'rm -f $temps' EXIT
-trap 'exit 143' TERM INT HUP
+trap 'exit 143' TERM INT HUP PIPE
 did() { emit done "$1"; }
 left() { emit left "$1"; }
 
@@ -112,9 +112,9 @@ purge_package() {
 
 purge() {
     if has_pairs; then
-        left "package keepalived: other pairs need it"
+        did "kept package keepalived: other pairs need it"
     elif [ -f "$MAIN" ]; then
-        left "package keepalived: $MAIN, which is not haos's, needs it"
+        did "kept package keepalived: $MAIN, which is not haos's, needs it"
     elif ! command -v keepalived >/dev/null 2>&1; then
         :
     elif (umask 022 && purge_package); then
@@ -146,7 +146,7 @@ if [ "$ours" = yes ] && ! has_pairs; then
     take "$MARKER" "$UNIT_WAS" "$SHIPPED" "$RELEASE"
     rmdir "$FOLDER" 2>/dev/null && did "removed $FOLDER"
     command -v keepalived >/dev/null 2>&1 || rmdir /etc/keepalived 2>/dev/null
-    [ ! -d "$FOLDER" ] || left "$FOLDER: it holds files that are not haos's"
+    [ ! -d "$FOLDER" ] || did "kept $FOLDER: it holds files that are not haos's"
     rm -f /tmp/keepalived.json
 fi
 if ! has_pairs; then
