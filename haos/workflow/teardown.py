@@ -96,9 +96,8 @@ def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
 
 
 def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
-    member = next(member for member in pair.members if member.port_id == node.port.id)
-    purge_package = purge and Added.PACKAGE in member.added
-    return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge_package))
+    # The node's own marker decides: of two pairs on it only the first one's record knows who installed the package.
+    return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge))
 
 
 def _clean_cloud(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None, ctx: Context) -> list[str]:

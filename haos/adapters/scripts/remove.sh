@@ -111,7 +111,9 @@ purge_package() {
 }
 
 purge() {
-    if has_pairs; then
+    if [ ! -e "$MARKER" ]; then
+        : # haos did not install it
+    elif has_pairs; then
         did "kept package keepalived: other pairs need it"
     elif [ -f "$MAIN" ]; then
         did "kept package keepalived: $MAIN, which is not haos's, needs it"
