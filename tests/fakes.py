@@ -29,6 +29,7 @@ from haos.core.model import (
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
 from haos.core.probe import Ask, Echo, History, Mark
+from haos.core.security import rule_changes
 from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError
 from haos.workflow.context import Context
 
@@ -319,8 +320,23 @@ class FakeCloud:
         return port
 
     def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
-        with self.world.effects.effect("describe"):
-            self.world.ports[port_id] = replace(self.port(port_id), description=description)
+        return self._put("describe", port_id, revision, description=description)
+
+    def adopt(self, port: Port, *, device_id: str, description: str) -> Port:
+        marks = {"device_owner": RESERVATION_OWNER, "device_id": device_id, "description": description}
+        return self._put("adopt", port.id, port.revision, **marks)
+
+    def release_adopted(self, port_id: str) -> None:
+        if port_id in self.world.ports:
+            self._put("release", port_id, None, device_owner="", device_id="", description="")
+
+    def _put(self, effect: str, port_id: str, revision: int | None, **fields: str) -> Port:
+        now = self.port(port_id)
+        if revision not in (None, now.revision):
+            raise CloudError(f"port {port_id} was changed by somebody else meanwhile")
+        with self.world.effects.effect(effect):
+            fresh = (now.revision or 0) + 1
+            self.world.ports[port_id] = replace(now, revision=fresh, **fields)  # type: ignore[arg-type]
         return self.world.ports[port_id]
 
     def delete_port(self, port_id: str) -> None:
@@ -337,6 +353,14 @@ class FakeCloud:
         except CloudError:
             self.world.groups.pop(group.id, None)
             raise
+        return self.world.groups[group.id]
+
+    def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        now = self.world.groups[group.id]
+        kept, missing, unwanted = rule_changes(now.rules, rules)
+        if missing or unwanted:
+            with self.world.effects.effect("set rules"):
+                self.world.groups[group.id] = replace(now, rules=kept + missing)
         return self.world.groups[group.id]
 
     def delete_group(self, group_id: str) -> None:

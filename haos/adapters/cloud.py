@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from haos.adapters import cloud_parse as parse
-from haos.adapters.cloud_errors import LostAnswerError, RevisionError
-from haos.adapters.cloud_rest import Json, Rest, patiently
+from haos.adapters.cloud_groups import SecurityGroups
+from haos.adapters.cloud_ports import Ports
+from haos.adapters.cloud_rest import Rest
 from haos.core.model import (
-    RESERVATION_OWNER,
     CloudNetwork,
     Instance,
     Port,
@@ -18,22 +18,9 @@ from haos.core.model import (
     SecurityRule,
     Subnet,
 )
-from haos.errors import (
-    AddressTakenError,
-    AmbiguousError,
-    CloudError,
-    ForbiddenError,
-    HaosError,
-    LeftoverError,
-    MacTakenError,
-    NotFoundError,
-)
+from haos.errors import AmbiguousError, CloudError, ForbiddenError, NotFoundError
 from haos.workflow.context import PortAmendment, Reservation
 
-CONFLICT_DEADLINE_S = 30.0
-"""How long to keep on when others change the same thing, or answers are lost."""
-CONFLICT_ATTEMPTS = 30
-LOST_ATTEMPTS = 4
 CONSOLE_LINES = 1000
 
 
@@ -48,6 +35,8 @@ class OpenStackCloud:
         self._neutron = network
         self._nova = compute
         self._project_id = project_id
+        self._ports = Ports(network, project_id)
+        self._groups = SecurityGroups(network, project_id)
 
     def project_id(self) -> str:
         """Return the token's project."""
@@ -82,7 +71,7 @@ class OpenStackCloud:
 
     def port(self, port_id: str) -> Port:
         """Get a port as it is now."""
-        return parse.port(self._neutron.get(f"/ports/{port_id}", f"get port {port_id}")["port"])
+        return self._ports.get(port_id)
 
     def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
         """Find instances by exact name in one request, then by id those that are none's name (1 request each)."""
@@ -139,134 +128,53 @@ class OpenStackCloud:
         except (NotFoundError, ForbiddenError):
             return Quota()
 
-    def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
-        """Get security groups with their rules."""
-        return self._groups({"id": list(ids)}) if ids else ()
-
-    def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
-        """List the project's security groups of that name."""
-        return self._groups({"name": name, "project_id": self._project_id})
-
-    def _groups(self, query: Mapping[str, str | list[str]]) -> tuple[SecurityGroup, ...]:
-        return tuple(map(parse.group, self._neutron.pages("/security-groups", "list security groups", query)))
-
     def reservations(self) -> tuple[Port, ...]:
         """List the project's reservation ports."""
-        return self._reservations({})
-
-    def _reservations(self, more: Mapping[str, str]) -> tuple[Port, ...]:
-        query = {"device_owner": RESERVATION_OWNER, "project_id": self._project_id, **more}
-        return tuple(map(parse.port, self._neutron.pages("/ports", "list reservations", query)))
+        return self._ports.reservations({})
 
     def reserve(self, reservation: Reservation) -> Port:
         """Create the reservation port; an answer that was lost is looked up and adopted."""
-        body = parse.reservation_body(reservation)
-        lost = False
-
-        def attempt() -> Port:
-            nonlocal lost
-            try:
-                answer = self._neutron.write("POST", "/ports", f"reserve {reservation.address}", {"port": body})
-                return parse.port(answer["port"])
-            except LostAnswerError:
-                lost = True
-                if mine := self._made_by_us(reservation):
-                    return mine
-                raise
-            except (AddressTakenError, MacTakenError):
-                # The one who took it may have been this run, a moment ago.
-                if lost and (mine := self._made_by_us(reservation)):
-                    return mine
-                raise
-
-        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
-
-    def _made_by_us(self, reservation: Reservation) -> Port | None:
-        query = {
-            "network_id": reservation.network_id,
-            "device_id": reservation.device_id,
-            "fixed_ips": f"ip_address={reservation.address}",
-        }
-        return next((port for port in self._reservations(query) if parse.holds(port, reservation)), None)
+        return self._ports.reserve(reservation)
 
     def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
         """Rewrite the record on a reservation port."""
-        body = {"port": {"description": description}}
+        return self._ports.describe(port_id, description, revision)
 
-        def attempt() -> Port:
-            try:
-                answer = self._neutron.write("PUT", f"/ports/{port_id}", "write the record", body, revision=revision)
-            except LostAnswerError:
-                now = self.port(port_id)
-                if now.description == description:
-                    return now
-                raise
-            return parse.port(answer["port"])
+    def adopt(self, port: Port, *, device_id: str, description: str) -> Port:
+        """Make an existing unbound port a reservation of haos's, unless somebody changed it since it was read."""
+        return self._ports.adopt(port, device_id, description)
 
-        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
-
-    def delete_port(self, port_id: str) -> None:
-        """Delete a port; one that is gone already is fine."""
-        self._neutron.delete(f"/ports/{port_id}", f"delete port {port_id}")
-
-    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
-        """Create a security group with exactly these rules; undoes itself if it cannot finish."""
-        made = self._new_group(name, description)
-        try:
-            for born in made.rules:
-                self._neutron.delete(f"/security-group-rules/{born.id}", f"delete a default rule of {name}")
-            bodies = [parse.rule_body(rule, made.id) for rule in rules]
-            what = f"make the rules of security group {name}"
-            answer = self._neutron.write("POST", "/security-group-rules", what, {"security_group_rules": bodies})
-        except (HaosError, KeyboardInterrupt) as error:
-            self._unmake_group(made.id, error)
-            raise
-        return parse.with_rules(made, answer["security_group_rules"])
-
-    def _new_group(self, name: str, description: str) -> SecurityGroup:
-        body = {"security_group": {"name": name, "description": description}}
-        try:
-            answer = self._neutron.write("POST", "/security-groups", f"make security group {name}", body)
-        except LostAnswerError:
-            made = [group for group in self.groups_named(name) if group.description == description]
-            if len(made) != 1:
-                raise
-            return made[0]
-        return parse.group(answer["security_group"])
-
-    def _unmake_group(self, group_id: str, error: BaseException) -> None:
-        try:
-            self.delete_group(group_id)
-        except HaosError as second:
-            reason = f"{error or 'interrupted'}. Not undone: security group {group_id} ({second})"
-            raise LeftoverError(reason, hint=f"openstack security group delete {group_id}") from error
-
-    def delete_group(self, group_id: str) -> None:
-        """Delete a security group; one that is gone already is fine."""
-        self._neutron.delete(f"/security-groups/{group_id}", f"delete security group {group_id}")
+    def release_adopted(self, port_id: str) -> None:
+        """Give a port that was adopted back, as unbound as it was; one that is gone is fine."""
+        self._ports.release(port_id)
 
     def amend_port(self, port: Port, amendment: PortAmendment) -> Port:
         """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
-        known = port
+        return self._ports.amend(port, amendment)
 
-        def attempt() -> Port:
-            nonlocal known
-            body: Json = parse.amended(known, amendment)
-            if not body:
-                return known
-            what = f"change port {port.id}"
-            try:
-                answer = self._neutron.write(
-                    "PUT", f"/ports/{port.id}", what, {"port": body}, revision=known.revision
-                )
-            except (RevisionError, LostAnswerError):
-                known = self.port(port.id)
-                raise
-            return parse.port(answer["port"])
+    def delete_port(self, port_id: str) -> None:
+        """Delete a port; one that is gone already is fine."""
+        self._ports.delete(port_id)
 
-        return patiently(
-            attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
-        )
+    def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
+        """Get security groups with their rules."""
+        return self._groups.get(ids)
+
+    def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
+        """List the project's security groups of that name."""
+        return self._groups.named(name)
+
+    def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        """Create a security group with exactly these rules; undoes itself if it cannot finish."""
+        return self._groups.make(name, description, rules)
+
+    def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        """Bring a group to exactly these rules."""
+        return self._groups.set_rules(group, rules)
+
+    def delete_group(self, group_id: str) -> None:
+        """Delete a security group; one that is gone already is fine."""
+        self._groups.delete(group_id)
 
 
 def _is_uuid(text: str) -> bool:

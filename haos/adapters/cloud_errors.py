@@ -46,6 +46,7 @@ HINTS = {
     "OverQuota": "openstack quota show",
     "AllowedAddressPairExhausted": "a port holds at most 10 address pairs; openstack port unset --allowed-address …",
     "AddressPairAndPortSecurityRequired": "port security is off on this port: address pairs cannot be set there",
+    "SecurityGroupRuleExists": "somebody else made it meanwhile; run the same command again",
     "SecurityGroupInUse": "openstack port list --security-group GROUP",
 }
 """Neutron's error type -> what helps."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -149,11 +148,6 @@ def quota(body: Json) -> Quota:
         return max(0, int(detail["limit"]) - int(detail.get("used", 0)) - int(detail.get("reserved", 0)))
 
     return Quota(left("port"), left("security_group"), left("security_group_rule"))
-
-
-def with_rules(made: SecurityGroup, bodies: Iterable[Json]) -> SecurityGroup:
-    """Return the group with these rules in place of those it was born with."""
-    return replace(made, rules=tuple(map(rule, bodies)))
 
 
 def reservation_body(wanted: Reservation) -> dict[str, Any]:

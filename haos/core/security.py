@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 
 from haos.core.model import Address, Node, Port, SecurityGroup, SecurityRule
@@ -19,6 +20,23 @@ def vrrp_rules(addresses: Sequence[Address]) -> tuple[SecurityRule, ...]:
         for direction in ("ingress", "egress")
         for address in addresses
     )
+
+
+def rule_changes(
+    have: Iterable[SecurityRule], wanted: Iterable[SecurityRule]
+) -> tuple[tuple[SecurityRule, ...], tuple[SecurityRule, ...], tuple[SecurityRule, ...]]:
+    """Return (kept, missing, unwanted): what brings a group to exactly the rules wanted; of two alike one is kept."""
+    missing = {_meaning(rule): rule for rule in wanted}
+    kept: list[SecurityRule] = []
+    unwanted: list[SecurityRule] = []
+    for rule in have:
+        (kept if missing.pop(_meaning(rule), None) else unwanted).append(rule)
+    return tuple(kept), tuple(missing.values()), tuple(unwanted)
+
+
+def _meaning(rule: SecurityRule) -> SecurityRule:
+    protocol = rule.protocol.lower() if rule.protocol else None
+    return replace(rule, id="", protocol=VRRP if protocol == "vrrp" else protocol)
 
 
 def lets_vrrp_pass(nodes: Sequence[Node], groups: Iterable[SecurityGroup], ports: Iterable[Port]) -> bool:

@@ -83,7 +83,19 @@ class Cloud(Protocol):
         """
 
     def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
-        """Rewrite the record on a reservation port (1 request)."""
+        """Rewrite the record on a reservation port (1 request).
+
+        With `revision`, CloudError if the port was changed since; an answer that was lost is looked up.
+        """
+
+    def adopt(self, port: Port, *, device_id: str, description: str) -> Port:
+        """Make an existing unbound port a reservation: owner, device_id, record (1 request).
+
+        CloudError if it was changed since it was read; an answer that was lost is looked up.
+        """
+
+    def release_adopted(self, port_id: str) -> None:
+        """Take owner, device_id and record off a port that was adopted; one that is gone is fine (1 request)."""
 
     def delete_port(self, port_id: str) -> None:
         """Delete a port; one that is gone already is fine (1 request)."""
@@ -92,6 +104,12 @@ class Cloud(Protocol):
         """Create a security group with exactly these rules, Neutron's default egress rules deleted (2 + n requests).
 
         Undoes itself if it cannot finish.
+        """
+
+    def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
+        """Bring a group of ours to exactly these rules: adds what is missing, then deletes what is not wanted.
+
+        1 request for all that is added, 1 for each that is deleted; none if nothing would change. "vrrp" is "112".
         """
 
     def delete_group(self, group_id: str) -> None:

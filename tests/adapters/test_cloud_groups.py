@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -10,8 +11,8 @@ import requests
 import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
-from haos.core.model import SecurityRule
-from haos.errors import CloudError, LeftoverError, QuotaError
+from haos.core.model import SecurityGroup, SecurityRule
+from haos.errors import CloudError, LeftoverError, NotFoundError, QuotaError
 from tests.adapters.cloud_double import NEUTRON, asked, fixture
 
 LOST = {"exc": requests.exceptions.ConnectionError}
@@ -98,3 +99,79 @@ def test_a_group_that_cannot_be_told_to_be_ours_is_an_error(
     with pytest.raises(CloudError, match="cannot make security group haos-web"):
         cloud.make_group("haos-web", "haos:vip x", [RULE])
     assert steps(mock) == ["POST /security-groups", "GET /security-groups"]
+
+
+def with_ids(*rules: SecurityRule) -> SecurityGroup:
+    numbered = tuple(replace(rule, id=f"r{number}") for number, rule in enumerate(rules))
+    return SecurityGroup("g", "haos-web", "p", rules=numbered)
+
+
+def answers(mock: requests_mock.Mocker, *first: dict[str, Any]) -> None:
+    """Answer the creation of rules as Neutron does, after these answers."""
+
+    def made(request: Any, _: Any) -> dict[str, Any]:
+        asked_for = request.json()["security_group_rules"]
+        return {"security_group_rules": [{**body, "id": f"n{n}"} for n, body in enumerate(asked_for)]}
+
+    mock.post(f"{NEUTRON}/security-group-rules", [*first, {"json": made, "status_code": 201}])
+    mock.delete(requests_mock.ANY, status_code=204)
+
+
+OTHER = replace(RULE, remote_ip=ip_network("10.200.51.33/32"))
+NEW = replace(RULE, remote_ip=ip_network("10.200.51.34/32"))
+
+
+def test_rules_are_changed_by_the_fewest_requests(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    answers(mock)
+    out = replace(NEW, direction="egress")
+    group = cloud.set_rules(with_ids(RULE, OTHER), [RULE, NEW, out])
+    assert steps(mock) == ["POST /security-group-rules", "DELETE /security-group-rules/r1"]
+    assert len(mock.request_history[0].json()["security_group_rules"]) == 2
+    assert [(rule.id, rule.remote_ip) for rule in group.rules] == [
+        ("r0", RULE.remote_ip),
+        ("n0", NEW.remote_ip),
+        ("n1", NEW.remote_ip),
+    ]
+
+
+@pytest.mark.parametrize("spelling", ["112", "vrrp", "VRRP"])
+def test_rules_that_are_right_cost_no_request(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, spelling: str
+) -> None:
+    group = with_ids(replace(RULE, protocol=spelling))
+    assert cloud.set_rules(group, [RULE]) == group
+    assert steps(mock) == []
+
+
+def test_one_of_two_rules_that_mean_the_same_is_deleted(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    answers(mock)
+    group = cloud.set_rules(with_ids(RULE, replace(RULE, protocol="vrrp")), [RULE])
+    assert steps(mock) == ["DELETE /security-group-rules/r1"]
+    assert [rule.id for rule in group.rules] == ["r0"]
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_rules_whose_answer_was_lost_are_looked_up(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, arrived: bool
+) -> None:
+    answers(mock, LOST)
+    rules = [{**RULE_ANSWER, "remote_ip_prefix": "10.200.51.34/32"}] if arrived else []
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": [{**GROUP, "security_group_rules": rules}]})
+    group = cloud.set_rules(with_ids(), [NEW])
+    again = [] if arrived else ["POST /security-group-rules"]
+    assert steps(mock) == ["POST /security-group-rules", "GET /security-groups", *again]
+    assert [rule.remote_ip for rule in group.rules] == [NEW.remote_ip]
+
+
+def test_nothing_is_deleted_if_nothing_could_be_added(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    answers(mock, {"status_code": 409, "json": fixture("neutron/409-quota")})
+    with pytest.raises(QuotaError):
+        cloud.set_rules(with_ids(RULE), [NEW])
+    assert steps(mock) == ["POST /security-group-rules"]
+
+
+def test_rules_of_a_group_that_is_gone(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    answers(mock, LOST)
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": []})
+    with pytest.raises(NotFoundError, match=r"security group g \(haos-web\) is gone"):
+        cloud.set_rules(with_ids(), [NEW])

@@ -152,9 +152,25 @@ def test_describe(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
 
 def test_a_record_that_somebody_else_rewrote_is_left(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{NEUTRON}/ports/x", json=fixture("neutron/412"), status_code=412)
-    with pytest.raises(CloudError, match="current revision is 8"):
+    with pytest.raises(CloudError, match="the record was changed by somebody else meanwhile") as error:
         cloud.describe("x", "new", revision=7)
+    assert error.value.hint == "run the same command again"
     assert steps(mock) == ["PUT /ports/x"]
+
+
+@pytest.mark.parametrize(("text", "theirs"), [("new", False), ("else", True)])
+def test_a_record_changed_by_our_own_lost_request_is_no_conflict(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, text: str, theirs: bool
+) -> None:
+    mock.put(f"{NEUTRON}/ports/x", [LOST[0], {"json": fixture("neutron/412"), "status_code": 412}])
+    texts = [MADE, {**MADE, "description": text}]
+    mock.get(f"{NEUTRON}/ports/x", [{"json": {"port": body}} for body in texts])
+    if theirs:
+        with pytest.raises(CloudError, match="changed by somebody else"):
+            cloud.describe("x", "new", revision=7)
+    else:
+        assert cloud.describe("x", "new", revision=7).description == "new"
+    assert steps(mock) == [f"{method} /ports/x" for method in ("PUT", "GET", "PUT", "GET")]
 
 
 def test_describe_whose_answer_was_lost(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
@@ -264,3 +280,71 @@ def test_a_port_that_is_gone(
     mock.get(f"{NEUTRON}/ports/{FIRST}", status_code=404)
     with pytest.raises(NotFoundError):
         cloud.amend_port(port(), AMENDMENT)
+
+
+ADOPTED = {"device_owner": "haos:vip", "device_id": "haos-web", "description": "haos/1 n=web"}
+
+
+def adopt(cloud: OpenStackCloud, revision: int | None = 7) -> Port:
+    return cloud.adopt(port(revision=revision), device_id="haos-web", description="haos/1 n=web")
+
+
+def test_adopting_a_port_is_one_guarded_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json={"port": MADE})
+    assert adopt(cloud).device_owner == "haos:vip"
+    [request] = mock.request_history
+    assert request.json() == {"port": ADOPTED}
+    assert request.headers["If-Match"] == "revision_number=7"
+
+
+def test_a_port_without_revisions_is_adopted_unguarded(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json={"port": MADE})
+    adopt(cloud, None)
+    assert "If-Match" not in mock.request_history[0].headers
+
+
+def test_a_port_that_somebody_took_meanwhile_is_not_adopted(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json=fixture("neutron/412"), status_code=412)
+    with pytest.raises(CloudError, match=f"port {FIRST} was changed by somebody else meanwhile") as error:
+        adopt(cloud)
+    assert error.value.hint == "run the same command again"
+    assert steps(mock) == [f"PUT /ports/{FIRST}"]
+
+
+@pytest.mark.parametrize("answer", LOST)
+def test_an_adoption_whose_answer_was_lost_is_looked_up(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: Mapping[str, Any]
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [dict(answer)])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": {**MADE, **ADOPTED}})
+    assert adopt(cloud).device_id == "haos-web"
+    assert steps(mock) == [f"PUT /ports/{FIRST}", f"GET /ports/{FIRST}"]
+
+
+def test_an_adoption_that_did_not_arrive_is_repeated(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [LOST[0], {"json": {"port": {**MADE, **ADOPTED}}}])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": {**MADE, **ADOPTED, "device_owner": ""}})
+    assert adopt(cloud).device_owner == "haos:vip"
+    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT")]
+
+
+@pytest.mark.parametrize(
+    "answers", [[{"json": {"port": MADE}}], [{"status_code": 404}], [LOST[0], {"status_code": 404}]]
+)
+def test_an_adopted_port_is_given_back(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answers: list[dict[str, Any]]
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", answers)
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": MADE})
+    cloud.release_adopted(FIRST)
+    request = mock.request_history[-1]
+    assert request.json() == {"port": {"device_owner": "", "device_id": "", "description": ""}}
+    assert "If-Match" not in request.headers
+
+
+def test_a_port_that_cannot_be_given_back_is_an_error(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", status_code=403, json=fixture("neutron/403-pairs"))
+    with pytest.raises(ForbiddenError):
+        cloud.release_adopted(FIRST)

@@ -1,0 +1,148 @@
+"""Writing Neutron's ports: one guarded request each; nothing repeated blindly, nothing of others lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from haos.adapters import cloud_parse as parse
+from haos.adapters.cloud_errors import LostAnswerError, RevisionError
+from haos.adapters.cloud_rest import Json, Rest, patiently
+from haos.core.model import RESERVATION_OWNER, Port
+from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError
+from haos.workflow.context import PortAmendment, Reservation
+
+CONFLICT_DEADLINE_S = 30.0
+"""How long to keep on when others change the same thing, or answers are lost."""
+CONFLICT_ATTEMPTS = 30
+LOST_ATTEMPTS = 4
+
+
+class Ports:
+    """The ports that haos writes to."""
+
+    def __init__(self, neutron: Rest, project_id: str) -> None:
+        self._neutron = neutron
+        self._project_id = project_id
+
+    def get(self, port_id: str) -> Port:
+        """Get a port as it is now."""
+        return parse.port(self._neutron.get(f"/ports/{port_id}", f"get port {port_id}")["port"])
+
+    def reservations(self, more: Mapping[str, str]) -> tuple[Port, ...]:
+        """List the project's reservation ports, those that match more filters."""
+        query = {"device_owner": RESERVATION_OWNER, "project_id": self._project_id, **more}
+        return tuple(map(parse.port, self._neutron.pages("/ports", "list reservations", query)))
+
+    def delete(self, port_id: str) -> None:
+        """Delete a port; one that is gone already is fine."""
+        self._neutron.delete(f"/ports/{port_id}", f"delete port {port_id}")
+
+    def reserve(self, reservation: Reservation) -> Port:
+        """Create the reservation port; an answer that was lost is looked up and adopted."""
+        body = parse.reservation_body(reservation)
+        lost = False
+
+        def attempt() -> Port:
+            nonlocal lost
+            try:
+                answer = self._neutron.write("POST", "/ports", f"reserve {reservation.address}", {"port": body})
+                return parse.port(answer["port"])
+            except LostAnswerError:
+                lost = True
+                if mine := self._made_by_us(reservation):
+                    return mine
+                raise
+            except (AddressTakenError, MacTakenError):
+                # The one who took it may have been this run, a moment ago.
+                if lost and (mine := self._made_by_us(reservation)):
+                    return mine
+                raise
+
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
+
+    def _made_by_us(self, reservation: Reservation) -> Port | None:
+        query = {
+            "network_id": reservation.network_id,
+            "device_id": reservation.device_id,
+            "fixed_ips": f"ip_address={reservation.address}",
+        }
+        return next((port for port in self.reservations(query) if parse.holds(port, reservation)), None)
+
+    def describe(self, port_id: str, description: str, revision: int | None) -> Port:
+        """Rewrite the record; refuse if somebody else changed the port since that revision."""
+        return self._put(
+            port_id,
+            {"description": description},
+            revision,
+            what="write the record",
+            changed="the record was changed by somebody else meanwhile",
+        )
+
+    def adopt(self, port: Port, device_id: str, description: str) -> Port:
+        """Make an unbound port a reservation, unless it was changed since it was read."""
+        return self._put(
+            port.id,
+            {"device_owner": RESERVATION_OWNER, "device_id": device_id, "description": description},
+            port.revision,
+            what=f"adopt port {port.id}",
+            changed=f"port {port.id} was changed by somebody else meanwhile",
+        )
+
+    def release(self, port_id: str) -> None:
+        """Take haos's marks off a port that it adopted."""
+        bare = {"device_owner": "", "device_id": "", "description": ""}
+        try:
+            self._put(port_id, bare, None, what=f"release port {port_id}", changed="")
+        except NotFoundError:
+            return
+
+    def _put(self, port_id: str, fields: Mapping[str, str], revision: int | None, *, what: str, changed: str) -> Port:
+        """Set these fields; after a lost answer look whether they are set. `changed` is said on a 412."""
+        lost = False
+
+        def attempt() -> Port:
+            nonlocal lost
+            try:
+                answer = self._neutron.write(
+                    "PUT", f"/ports/{port_id}", what, {"port": dict(fields)}, revision=revision
+                )
+                return parse.port(answer["port"])
+            except LostAnswerError:
+                lost = True
+                if done := self._has(port_id, fields):
+                    return done
+                raise
+            except RevisionError as error:
+                # The one who changed it may have been this run, a moment ago.
+                if lost and (done := self._has(port_id, fields)):
+                    return done
+                raise CloudError(f"cannot {what}: {changed}", hint="run the same command again") from error
+
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
+
+    def _has(self, port_id: str, fields: Mapping[str, str]) -> Port | None:
+        now = self.get(port_id)
+        return now if all(getattr(now, name) == value for name, value in fields.items()) else None
+
+    def amend(self, port: Port, amendment: PortAmendment) -> Port:
+        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
+        known = port
+
+        def attempt() -> Port:
+            nonlocal known
+            body: Json = parse.amended(known, amendment)
+            if not body:
+                return known
+            what = f"change port {port.id}"
+            try:
+                answer = self._neutron.write(
+                    "PUT", f"/ports/{port.id}", what, {"port": body}, revision=known.revision
+                )
+            except (RevisionError, LostAnswerError):
+                known = self.get(port.id)
+                raise
+            return parse.port(answer["port"])
+
+        return patiently(
+            attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
+        )
