@@ -15,7 +15,7 @@ from haos.errors import HaosError
 if TYPE_CHECKING:
     from haos.lab.control import LabStatus
 
-FABRICS = ("ovs",)
+FABRICS = ("ovs", "learning", "arp-cache")
 
 
 @contextmanager
@@ -62,7 +62,15 @@ def command() -> None:
 @command.command()
 @_name_option
 @_install_option
-@click.option("--fabric", type=click.Choice(FABRICS), default="ovs", show_default=True, help="How the switch works.")
+@click.option(
+    "--fabric",
+    type=click.Choice(FABRICS),
+    default="ovs",
+    show_default=True,
+    help="How the switch works: ovs (as ML2/OVS and OVN: a MAC leads to the port it was set on last), learning (to "
+    "where it was seen last) or arp-cache (learning; and the switch itself answers ARP for every address that it has "
+    "heard of, so that gratuitous ARP reaches nobody).",
+)
 @click.option(
     "--delay",
     "delay_s",
@@ -72,12 +80,22 @@ def command() -> None:
     metavar="SECONDS",
     help="How long a port's change takes to show on the wire.",
 )
-def up(name: str, install: bool, fabric: str, delay_s: float) -> int:
+@click.option(
+    "--arp-cache-s",
+    type=click.FloatRange(1, 86400),
+    default=600,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --fabric arp-cache: how long the switch's ARP table keeps an address, refreshed by nothing.",
+)
+def up(name: str, install: bool, fabric: str, delay_s: float, arp_cache_s: float) -> int:
     """Start the lab (and build its image, the first time)."""
     from haos.lab import control
 
     with _lab_errors():
-        status = control.up(name, fabric=fabric, delay_s=delay_s, install=install, progress=_progress)
+        status = control.up(
+            name, fabric=fabric, delay_s=delay_s, arp_cache_s=arp_cache_s, install=install, progress=_progress
+        )
     _show(status)
     click.echo(f"next: export OS_CLOUD={name}; haos create --network ha_lab --nodes ha_first,ha_second", err=True)
     return 0

@@ -18,7 +18,7 @@ from haos.lab.claims import Claim
 from haos.lab.errors import LabError
 from haos.lab.files import CLOUD_SUFFIXES, LOGIN
 from haos.lab.locks import locked
-from haos.lab.model import FabricKind
+from haos.lab.model import FabricKind, SwitchSettings
 from haos.lab.namespaces import environment as program_environment
 from haos.lab.namespaces import python
 from haos.lab.paths import NAME, LabPaths, labs_dir
@@ -49,14 +49,15 @@ def up(
     name: str = DEFAULT,
     *,
     fabric: str = "ovs",
-    delay_s: float = 0.5,
+    delay_s: float = SwitchSettings.delay_s,
+    arp_cache_s: float = SwitchSettings.arp_cache_s,
     install: bool = False,
     progress: Callable[[str], None] = lambda line: None,
 ) -> LabStatus:
     """Start a lab and wait until every instance answers; one that runs already is left alone."""
     paths = LabPaths(name)
     if _running(paths) is None:
-        requirements.check(install=install, progress=progress)
+        requirements.check(install=install, progress=progress, kind=FabricKind(fabric))
         image.ensure(progress, claims.images_in_use)
     labs_dir().mkdir(parents=True, exist_ok=True)
     with locked(labs_dir()):
@@ -65,7 +66,7 @@ def up(
             return read_status(paths, _claim(paths))
         progress(f"starting the lab {name}")
         claims.sweep(paths)
-        _start(paths, image.image_root(), FabricKind(fabric), delay_s)
+        _start(paths, image.image_root(), SwitchSettings(FabricKind(fabric), delay_s, arp_cache_s))
     await_login(paths, _claim(paths), LOGIN_S)
     return read_status(paths, _claim(paths))
 
@@ -164,15 +165,15 @@ def _claim(paths: LabPaths) -> Claim:
     return claim
 
 
-def _start(paths: LabPaths, root: Path, fabric: FabricKind, delay_s: float) -> None:
+def _start(paths: LabPaths, root: Path, switch: SwitchSettings) -> None:
     paths.run.mkdir(mode=0o700)
     preferred = claims.PREFIXES[0 if paths.name == DEFAULT else 1]
     prefix, port = claims.choose_floating(preferred)
     group = cgroups.parent() / f"haos-{paths.name}-{secrets.token_hex(3)}"
-    claim = Claim(str(group), str(root), prefix, port, fabric)
+    claim = Claim(str(group), str(root), prefix, port, switch.kind)
     claims.write(paths, claim)
     cgroups.make(group)
-    settings = daemon.Settings(paths.name, prefix, port, fabric, delay_s, str(root), str(group))
+    settings = daemon.Settings(paths.name, prefix, port, switch, str(root), str(group))
     reading, writing = os.pipe()
     with os.fdopen(reading) as ready:
         with os.fdopen(writing, "w"), paths.daemon_log.open("w") as log:

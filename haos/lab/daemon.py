@@ -21,7 +21,7 @@ from haos.lab import cgroups, files, hypervisor
 from haos.lab.api import Cloud, howto
 from haos.lab.errors import LabError
 from haos.lab.floating import FloatingListeners
-from haos.lab.model import FabricKind
+from haos.lab.model import SwitchSettings
 from haos.lab.namespaces import environment, in_own_namespaces, python
 from haos.lab.paths import LabPaths
 from haos.lab.rpc import Client, Message
@@ -38,8 +38,7 @@ class Settings:
     name: str
     prefix: str  # of its floating addresses, three numbers
     ssh_port: int
-    fabric: FabricKind
-    delay_s: float
+    switch: SwitchSettings
     image: str
     group: str
 
@@ -60,7 +59,7 @@ class Daemon:
         public = _make_key(self._paths.key)
         self._world = self._start_world()
         seed = howto(floating_prefix=self._settings.prefix, keys=(public,))
-        cloud = Cloud(seed, self._world, fabric_kind=self._settings.fabric)
+        cloud = Cloud(seed, self._world, fabric_kind=self._settings.switch.kind)
         self._url = cloud.serve("127.0.0.1", 0, access_log=self._paths.access_log).url
         ssh_config = files.ssh_config(self._paths, self._settings.prefix, self._settings.ssh_port)
         files.write_atomically(self._paths.ssh_config, ssh_config)
@@ -79,7 +78,7 @@ class Daemon:
             run=str(self._paths.run),
             group=self._settings.group,
             image=self._settings.image,
-            delay_s=self._settings.delay_s,
+            switch=self._settings.switch,
         )
         handles = [their_orders.fileno(), their_sockets.fileno()]
         with their_orders, their_sockets:

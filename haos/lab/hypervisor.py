@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from haos.lab.errors import LabError
-from haos.lab.fabric import Switch, SwitchError
+from haos.lab.fabric import ArpCache, Switch, SwitchError
 from haos.lab.instances import Machine, Place
 from haos.lab.iproute import ip_batch
-from haos.lab.model import Fabric, Guest, Power
+from haos.lab.model import Fabric, FabricKind, Guest, Power, SwitchSettings
 from haos.lab.router import Router
 from haos.lab.rpc import Stream, serve
 from haos.lab.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount
@@ -38,7 +38,7 @@ class Settings:
     run: str
     group: str
     image: str
-    delay_s: float
+    switch: SwitchSettings
 
 
 class Hypervisor:
@@ -57,7 +57,9 @@ class Hypervisor:
         self._machines: dict[str, Machine] = {}
         self._wiring = threading.Lock()
         prepare(self._place)
-        self._switch = Switch(settings.delay_s)
+        if settings.switch.kind is FabricKind.ARP_CACHE:
+            self._arp_cache = ArpCache(settings.switch.arp_cache_s)
+        self._switch = Switch(settings.switch.delay_s)
         self._router = Router(self._switch, sockets)
 
     def methods(self) -> dict[str, Callable[..., Any]]:

@@ -73,11 +73,20 @@ class FabricPort:
 
 
 class FabricKind(StrEnum):
-    """How the switch finds the port of a MAC address."""
+    """How the switch finds the port of a MAC address, and who answers ARP requests."""
 
     OVS = "ovs"  # as ML2/OVS and OVN: pinned from the ports' MACs and pairs, nothing is learned
-    LEARNING = "learning"  # later
-    ARP_CACHE = "arp-cache"  # later
+    LEARNING = "learning"  # a MAC is where it was seen last; what a port may not send is not learned
+    ARP_CACHE = "arp-cache"  # learning; the switch answers for every address that it has heard of, and others do not
+
+
+@dataclass(frozen=True)
+class SwitchSettings:
+    """How the lab's switch works."""
+
+    kind: FabricKind = FabricKind.OVS
+    delay_s: float = 0.5  # until a port's change shows on the wire
+    arp_cache_s: float = 600.0  # how long an address stays in the ARP table of the fabric `arp-cache`
 
 
 @dataclass(frozen=True)

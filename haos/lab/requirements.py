@@ -17,6 +17,7 @@ from pathlib import Path
 
 from haos.lab import cgroups
 from haos.lab.errors import LabError
+from haos.lab.model import FabricKind
 from haos.lab.namespaces import MAPPED, SYSTEM_PATH, environment, in_own_namespaces, is_root, mapped, python
 from haos.lab.paths import cache_dir
 from haos.lab.sources import KEYRING
@@ -51,7 +52,13 @@ POLICY = Path("/usr/sbin/policy-rc.d")  # Debian's way to say that no service be
 TRIAL_S = 30.0
 
 
-def check(*, install: bool = False, progress: Progress = lambda line: None, tests: bool = False) -> None:
+def check(
+    *,
+    install: bool = False,
+    progress: Progress = lambda line: None,
+    tests: bool = False,
+    kind: FabricKind = FabricKind.OVS,
+) -> None:
     """Raise LabError with the first thing that is missing, and the command that provides it."""
     lacking = missing_packages(tests=tests)
     if lacking and install and is_root():
@@ -64,7 +71,7 @@ def check(*, install: bool = False, progress: Progress = lambda line: None, test
         )
     _try_user_namespace()
     _try_control_group()
-    _try_mounts_and_switch()
+    _try_mounts_and_switch(kind)
 
 
 def missing_packages(*, tests: bool = False) -> list[str]:
@@ -126,11 +133,11 @@ def _try_control_group() -> None:
     cgroups.remove(group)
 
 
-def _try_mounts_and_switch() -> None:
+def _try_mounts_and_switch(kind: FabricKind) -> None:
     cache_dir().mkdir(parents=True, exist_ok=True)
     directory = tempfile.mkdtemp(prefix="trial-", dir=cache_dir())
     try:
-        tried = _run([*in_own_namespaces(), *python("haos.lab.trial", directory)])
+        tried = _run([*in_own_namespaces(), *python("haos.lab.trial", directory, kind)])
     finally:
         # The kernel leaves a directory in an overlay's work directory that only a mapped root may look into.
         _run([*mapped(), "rm", "-rf", "--", directory])

@@ -1,9 +1,11 @@
-"""One lab for all tests that need real instances."""
+"""Labs for all tests that need real instances: one for each kind of fabric, made when first asked for."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
@@ -24,13 +26,23 @@ def lab_machine() -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(lab_machine: None) -> Iterator[LabStatus]:
-    """A running lab, as it was when it came up."""
-    name = f"test-{os.getpid()}"
-    try:
-        yield control.up(name)
-    finally:
-        control.down(name)
+def lab_with(lab_machine: None) -> Iterator[Callable[[str], LabStatus]]:
+    """Give the session's one lab with a kind of fabric: `lab_with("learning")`. All go down at the end."""
+    with ExitStack() as stack:
+
+        @cache
+        def running(fabric: str) -> LabStatus:
+            name = f"test-{fabric}-{os.getpid()}"
+            stack.callback(control.down, name)
+            return control.up(name, fabric=fabric)
+
+        yield running
+
+
+@pytest.fixture(scope="session")
+def lab(lab_with: Callable[[str], LabStatus]) -> LabStatus:
+    """A running lab of the default fabric, as it was when it came up."""
+    return lab_with("ovs")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from haos.lab.fabric.command import SwitchError
 from haos.lab.fabric.names import bridge_name, tap_name
 from haos.lab.fabric.render import filtered
 from haos.lab.model import Fabric, FabricKind, FabricPort, PortKind
@@ -29,21 +28,12 @@ def plan(fabric: Fabric, plugged: Iterable[str]) -> tuple[TapPlan, ...]:
     """Plan the plugged taps of a fabric."""
     taps = set(plugged)
     ports = (port for port in fabric.ports if port.kind is not PortKind.NONE)
-    return strategy(fabric.kind)([port for port in ports if tap_name(port.id) in taps])
+    return STRATEGIES[fabric.kind]([port for port in ports if tap_name(port.id) in taps])
 
 
 def bridges(fabric: Fabric) -> frozenset[str]:
     """Return the bridges of a fabric, one for each network that has a port to plug."""
     return frozenset(bridge_name(port.network_id) for port in fabric.ports if port.kind is not PortKind.NONE)
-
-
-def strategy(kind: FabricKind) -> Forwarding:
-    """Return the strategy of a kind of fabric."""
-    try:
-        return STRATEGIES[kind]
-    except KeyError:
-        known = ", ".join(STRATEGIES)
-        raise SwitchError(f"the lab has no fabric '{kind}': choose one of {known}") from None
 
 
 def ovs(ports: Iterable[FabricPort]) -> tuple[TapPlan, ...]:
@@ -64,10 +54,22 @@ def ovs(ports: Iterable[FabricPort]) -> tuple[TapPlan, ...]:
     )
 
 
+def learning(ports: Iterable[FabricPort]) -> tuple[TapPlan, ...]:
+    """Pin nothing: a MAC is reached where it was seen last, and one never seen is asked for everywhere.
+
+    Only what anti-spoofing admits is ever seen, so a pair's MAC moves between the ports that have the pair.
+    """
+    return tuple(TapPlan(tap=tap_name(port.id), bridge=bridge_name(port.network_id), learning=True) for port in ports)
+
+
 def _last_set(ports: tuple[FabricPort, ...]) -> dict[tuple[str, str], FabricPort]:
     """Find for every pair's MAC on a network the port whose pair was set last."""
     pairs = ((pair.order, pair.mac, port) for port in ports for pair in port.pairs)
     return {(port.network_id, mac): port for _, mac, port in sorted(pairs, key=lambda each: each[0])}
 
 
-STRATEGIES: dict[FabricKind, Forwarding] = {FabricKind.OVS: ovs}
+STRATEGIES: dict[FabricKind, Forwarding] = {
+    FabricKind.OVS: ovs,
+    FabricKind.LEARNING: learning,
+    FabricKind.ARP_CACHE: learning,
+}

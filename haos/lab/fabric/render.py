@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from haos.lab.fabric.admission import answers, matches
+from haos.lab.fabric.arp import NUMBERED_BEFORE
 from haos.lab.fabric.names import bridge_name, tap_name, zone
 from haos.lab.fabric.source import guard
-from haos.lab.model import Direction, Fabric, FabricPort, PortKind
+from haos.lab.model import Direction, Fabric, FabricKind, FabricPort, PortKind
 
 TABLE = "haos"
 DARK = "dark"
@@ -42,7 +43,7 @@ def ruleset(fabric: Fabric, dark: frozenset[str] = frozenset()) -> str:
     down = {tap_name(port.id) for port in ports if not port.admin_up}
     blocks = [
         *(f"table {family} {TABLE} {{}}\ndelete table {family} {TABLE}" for family in ("bridge", "inet")),
-        _table("bridge", [_taps("down", down), _taps(DARK, dark), *_bridge_chains(ports)]),
+        _table("bridge", [_taps("down", down), _taps(DARK, dark), *_bridge_chains(ports), *_numbers(fabric)]),
         _table("inet", _flow_chains(ports)),
     ]
     return "\n".join(blocks) + "\n"
@@ -137,6 +138,16 @@ def _flow_chains(ports: list[FabricPort]) -> list[str]:
         ),
         _hook("flows", "forward", 0, "drop", flow),
     ]
+
+
+def _numbers(fabric: Fabric) -> list[str]:
+    """Mark ARP frames with the number of their network, by which the switch's ARP table tells networks apart."""
+    if fabric.kind is not FabricKind.ARP_CACHE:
+        return []
+    numbers = {tap_name(port.id): zone(port.network_id) for port in fabric.ports if port.kind is not PortKind.NONE}
+    numbered = ", ".join(f'"{tap}" : {number}' for tap, number in sorted(numbers.items()))
+    rules = [f"ether type arp meta mark set iifname map {{ {numbered} }}"] if numbers else []
+    return [_hook("number", "prerouting", NUMBERED_BEFORE - 1, "accept", rules)]
 
 
 def _dispatch(field: str, verdicts: dict[str, str]) -> list[str]:

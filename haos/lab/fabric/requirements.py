@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_interface, ip_network
 
+from haos.lab.fabric import arp
 from haos.lab.fabric.command import Run, SwitchError, execute
 from haos.lab.fabric.links import BRIDGE_OPTIONS
 from haos.lab.fabric.render import ruleset
@@ -11,6 +12,7 @@ from haos.lab.model import AddressPair, Direction, Fabric, FabricKind, FabricPor
 
 TRIAL_BRIDGE, TRIAL_TAP = "brqtrial", "taptrial"
 MODULES = "modprobe -a br_netfilter veth nf_tables nft_ct nf_conntrack"
+LOG_MODULES = "modprobe -a nft_log nfnetlink_log"
 TOOLS = (("ip", "iproute2"), ("bridge", "iproute2"), ("nft", "nftables"))
 TRIALS = (
     ("veth cables", f"ip link add {TRIAL_TAP} type veth peer name {TRIAL_TAP}x"),
@@ -19,7 +21,7 @@ TRIALS = (
 )
 
 
-def missing(run: Run = execute) -> str | None:
+def missing(run: Run = execute, kind: FabricKind = FabricKind.OVS) -> str | None:
     """Name in one line the first thing that the switch needs and the machine lacks, and its remedy; None if fit.
 
     Call it in a network namespace of its own, or in the switch's before there is one: it makes links for a moment.
@@ -28,18 +30,20 @@ def missing(run: Run = execute) -> str | None:
         if _fails(run, [tool, "-V"]):
             return f"the command {tool} is missing: apt-get install {package}"
     try:
-        return _lacking(run)
+        return _lacking(run, kind)
     finally:
         for link in (TRIAL_BRIDGE, TRIAL_TAP):
             _fails(run, ["ip", "link", "del", link])
 
 
-def _lacking(run: Run) -> str | None:
+def _lacking(run: Run, kind: FabricKind) -> str | None:
     for name, command in TRIALS:
         if reason := _fails(run, command.split()):
             return f"the kernel does not offer {name} ({reason}): {MODULES}"
     if reason := _fails(run, ["nft", "-c", "-f", "-"], ruleset(_sample())):
         return f"the kernel does not take the switch's nftables rules ({reason}): {MODULES}"
+    if kind is FabricKind.ARP_CACHE and (reason := _fails(run, ["nft", "-c", "-f", "-"], arp.ruleset(1.0))):
+        return f"the kernel does not take the rules of the switch's ARP table ({reason}): {LOG_MODULES}"
     return None
 
 

@@ -49,7 +49,6 @@ class Switch:
 
     def apply(self, fabric: Fabric) -> None:
         """Take over the whole desired state; it becomes effective after the delay."""
-        forwarding.strategy(fabric.kind)
         with self._turn:
             self._orders.append((time.monotonic() + self.delay_s, fabric))
             self._turn.notify_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from haos.lab.fabric import SwitchError
 from haos.lab.fabric.forwarding import TapPlan, bridges, plan
 from haos.lab.fabric.links import Entry, Links, entry_commands, link_commands
 from haos.lab.fabric.names import bridge_name, tap_name
@@ -61,9 +60,12 @@ def test_only_an_instance_without_port_security_is_learned_from(each: FabricPort
 
 
 @pytest.mark.parametrize("kind", [FabricKind.LEARNING, FabricKind.ARP_CACHE])
-def test_a_fabric_that_is_not_there_is_refused_by_name(kind: FabricKind) -> None:
-    with pytest.raises(SwitchError, match=f"no fabric '{kind}': choose one of ovs"):
-        plan(Fabric(kind, ()), [])
+def test_a_learning_switch_pins_nothing_and_learns_everywhere(kind: FabricKind) -> None:
+    ports = (port(1, pairs=(pair("192.0.2.10", VIRTUAL_MAC, 1),)), port(2, kind=PortKind.ROUTER))
+    assert plan(Fabric(kind, ports), [ONE, TWO]) == (
+        TapPlan(ONE, BRIDGE, frozenset(), learning=True),
+        TapPlan(TWO, BRIDGE, frozenset(), learning=True),
+    )
 
 
 def test_a_network_has_a_bridge_as_soon_as_a_port_may_be_plugged() -> None:

@@ -90,11 +90,6 @@ def test_flush_has_a_deadline() -> None:
             switch.flush(0.05)
 
 
-def test_a_fabric_that_does_not_exist_is_refused_when_it_is_ordered() -> None:
-    with Switch(0.0, Recorder()) as switch, pytest.raises(SwitchError, match="learning"):
-        switch.apply(Fabric(FabricKind.LEARNING, ()))
-
-
 def test_close_drops_what_waits_and_ends_the_thread() -> None:
     machine = Recorder()
     before = threading.active_count()
