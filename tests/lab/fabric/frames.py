@@ -13,6 +13,7 @@ REQUEST, REPLY = 1, 2
 ROUTER_ADVERT, NEIGHBOR_SOLICIT, NEIGHBOR_ADVERT = 134, 135, 136
 TARGET_MAC_OPTION = b"\x02\x01"
 TOKEN_LENGTH = 8
+NOBODY = "192.0.2.99"
 
 
 def token() -> bytes:
@@ -29,11 +30,17 @@ def ethernet(source: str, target: str, kind: int, payload: bytes) -> bytes:
 
 
 def arp(
-    source: str, sender_ip: str, *, sender_mac: str = "", target: str = BROADCAST, operation: int = REQUEST
+    source: str,
+    sender_ip: str,
+    *,
+    sender_mac: str = "",
+    target: str = BROADCAST,
+    operation: int = REQUEST,
+    about: str = NOBODY,
 ) -> bytes:
-    """An ARP frame about 192.0.2.99, which nobody has."""
+    """An ARP frame, by default about an address that nobody has."""
     body = struct.pack("!HHBBH", 1, IPV4, 6, 4, operation) + mac(sender_mac or source)
-    body += IPv4Address(sender_ip).packed + mac("00:00:00:00:00:00") + IPv4Address("192.0.2.99").packed
+    body += IPv4Address(sender_ip).packed + mac("00:00:00:00:00:00") + IPv4Address(about).packed
     return ethernet(source, target, ARP, body)
 
 

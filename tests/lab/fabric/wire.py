@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from shutil import which
 from types import TracebackType
 
-from haos.lab.fabric import Switch, SwitchError, tap_name
+from haos.lab.fabric import ArpCache, Switch, SwitchError, tap_name
 from haos.lab.fabric.command import SYSTEM_PATH, execute
 from haos.lab.model import Fabric, FabricKind, FabricPort
 from tests.lab.fabric import frames
 
 DELAY_S = 0.1
+ARP_CACHE_S = 600.0
 DEADLINE_S = 10.0 * float(os.environ.get("HAOS_TIMEOUT_MULTIPLIER", "1"))
 USER_NAMESPACE = ("--user", "--map-root-user")
 # Runs inside a guest: opens a socket there and hands it out over the inherited descriptor.
@@ -115,12 +116,17 @@ class Guest:
 class Segment:
     """The switch with its guests."""
 
-    def __init__(self, *, user: bool = False, delay_s: float = DELAY_S) -> None:
+    def __init__(
+        self, *, user: bool = False, kind: FabricKind = FabricKind.OVS, arp_cache_s: float = ARP_CACHE_S
+    ) -> None:
         self._stack = ExitStack()
+        self._kind = kind
         self.space = Namespace(USER_NAMESPACE if user else (), user=user)
         self._stack.callback(self.space.close)
         self.ports: dict[str, FabricPort] = {}
-        self.switch = Switch(delay_s, self.space.run)
+        if kind is FabricKind.ARP_CACHE:
+            self._stack.enter_context(ArpCache(arp_cache_s, self.space.enter))
+        self.switch = Switch(DELAY_S, self.space.run)
         self._stack.callback(self.switch.close)
 
     def __enter__(self) -> Segment:
@@ -134,7 +140,7 @@ class Segment:
     def order(self, *ports: FabricPort) -> None:
         """Change or add ports; they are effective after the delay."""
         self.ports |= {port.id: port for port in ports}
-        self.switch.apply(Fabric(FabricKind.OVS, tuple(self.ports.values())))
+        self.switch.apply(Fabric(self._kind, tuple(self.ports.values())))
 
     def put(self, *ports: FabricPort) -> None:
         """Change or add ports and wait until that is effective."""
