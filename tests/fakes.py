@@ -27,7 +27,7 @@ from haos.core.model import (
     SecurityRule,
     Subnet,
 )
-from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
+from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import Ask, Echo, History, Mark
 from haos.core.security import rule_changes
 from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError
@@ -86,6 +86,8 @@ class World:
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
     unreachable: set[str] = field(default_factory=set)
     takeover_s: float = TAKEOVER_S
+    answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
+    heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
     made: int = 0
 
     def new_id(self) -> str:
@@ -175,6 +177,9 @@ class FakeNode:
             drop_in=next((text for path, text in texts.items() if "keepalived.service.d" in path), None),
             release_script=next((text for path, text in texts.items() if path.endswith("release-vips")), None),
             package_by_haos=self.package_by_haos,
+            features=frozenset({"vmac", "json", "bfd"}) if self.package else frozenset(),
+            script_security=True,
+            realtime=True,
         )
 
     def install_keepalived(self) -> str:
@@ -223,6 +228,11 @@ class FakeNode:
             return Sight(Role.STOPPED, False, self.daemon)
         holds = self.world.holder() == self.mac
         return Sight(Role.ACTIVE if holds else Role.BACKUP, holds, True)
+
+    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        self._reach()
+        answers = {address: mac for address, mac in self.world.answers.items() if address in addresses}
+        return Survey(answers, self.world.heard)
 
     def remove(self, removal: Removal) -> Removed:
         self._reach()

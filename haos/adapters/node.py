@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Protocol, TypeVar
@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from haos.core import keepalived, node_parse
 from haos.core.model import Address
 from haos.core.names import check_name
-from haos.core.node import NodeConfig, NodeFacts, NodeFile, Removal, Removed, Sight
+from haos.core.node import NodeConfig, NodeFacts, NodeFile, Removal, Removed, Sight, Survey
 from haos.errors import StepError
 
 T = TypeVar("T")
@@ -93,6 +93,16 @@ class Node:
         return self._read(
             "sight", parameters, f"asking for pair {pair}", lambda out: node_parse.parse_sight(out, instance)
         )
+
+    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        """Ask who has the addresses on the segment, and listen for VRRP meanwhile. Changes nothing."""
+        parameters = {
+            "INTERFACE": interface,
+            "ADDRESSES": " ".join(str(address) for address in addresses),
+            "LISTEN_S": f"{listen_s:g}",
+        }
+        what = "asking on the segment"
+        return self._read("survey", parameters, what, node_parse.parse_survey, LOOK_TIMEOUT_S + listen_s)
 
     def remove(self, removal: Removal) -> Removed:
         """Take the pair off the node; the shared files go with the last pair. Safe to repeat."""

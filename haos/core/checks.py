@@ -7,13 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from haos.core.model import CloudNetwork, Instance, Node, Quota, Subnet
-from haos.core.node import NodeFacts
 from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
 """Neutron's default `max_allowed_address_pair`; the API does not show it."""
-MIN_KEEPALIVED = (2, 0, 10)
-"""Older ones have no `--config-test`, with which haos checks what it writes."""
 
 
 class Severity(enum.StrEnum):
@@ -21,6 +18,7 @@ class Severity(enum.StrEnum):
 
     BLOCKER = "blocker"  # create cannot succeed
     WARNING = "warning"  # it can, but the pair is less than it could be
+    INFO = "info"  # worth knowing to who asks
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,11 @@ def blocker(code: str, reason: str, remedy: str | None = None) -> Finding:
 def warning(code: str, reason: str, remedy: str | None = None) -> Finding:
     """Make a finding that is told and lived with."""
     return Finding(code, Severity.WARNING, reason, remedy)
+
+
+def info(code: str, reason: str, remedy: str | None = None) -> Finding:
+    """Make a finding that only who asks is told."""
+    return Finding(code, Severity.INFO, reason, remedy)
 
 
 def check_network(network: CloudNetwork, subnet: Subnet, project_id: str) -> Iterator[Finding]:
@@ -116,42 +119,6 @@ def check_instance(instance: Instance) -> Iterator[Finding]:
             f"instance {instance.name} is {instance.status}",
             f"openstack server {'unpause' if instance.status == 'PAUSED' else 'start'} {instance.id}",
         )
-
-
-def check_facts(name: str, facts: NodeFacts) -> Iterator[Finding]:
-    """Find what speaks against a node from inside."""
-    if not facts.systemd:
-        yield blocker(
-            "no-systemd", f"{name} ({facts.os_name}) does not run systemd", "haos supports systemd hosts only"
-        )
-    if facts.interface is None:
-        yield blocker(
-            "no-interface",
-            f"{name} has no network device with its port's MAC address",
-            "is the port really plugged in?",
-        )
-    if facts.keepalived is None and facts.package_manager is None:
-        yield blocker(
-            "no-package-manager",
-            f"{name} ({facts.os_name}) has neither keepalived nor apt, dnf or zypper to install it",
-            "install keepalived there by hand",
-        )
-    if facts.keepalived is not None and parse_version(facts.keepalived) < MIN_KEEPALIVED:
-        yield blocker(
-            "keepalived-too-old",
-            f"keepalived {facts.keepalived} on {name} is older than {'.'.join(map(str, MIN_KEEPALIVED))}",
-            "upgrade it there",
-        )
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """Return "2.2.7" as (2, 2, 7); what is no number ends it."""
-    parts = []
-    for part in text.split("."):
-        if not part.isdigit():
-            break
-        parts.append(int(part))
-    return tuple(parts)
 
 
 def raise_blockers(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -27,6 +27,25 @@ class NodeFacts:
     drop_in: str | None = None
     release_script: str | None = None
     package_by_haos: bool = False
+    check_files: Mapping[str, str] = field(default_factory=dict)  # "web.check-1" -> text of a pair's service check
+    other_instances: tuple[str, ...] = ()  # vrrp_instances that are not haos's, includes followed
+    features: frozenset[str] = frozenset()  # what keepalived was built with: "vmac", "json", "bfd", …
+    config_messages: tuple[str, ...] = ()  # what --config-test says of the present keepalived.conf
+    script_security: bool = False  # enable_script_security stands in the present configuration
+    realtime: bool = False  # keepalived may use real-time priority: keepalived.main_file says why
+    firewall: str | None = None  # why the node's own firewall would drop VRRP over IPv4; None: nothing says so
+    firewall_remedy: str | None = None
+    firewall_v6: str | None = None  # the same over IPv6
+    firewall_v6_remedy: str | None = None
+    net_manager: str | None = None  # of the port's device: systemd-networkd | NetworkManager | ifupdown
+    network_file: str | None = None  # systemd-networkd's .network file of the port's device
+    keep_file: str | None = None  # text of haos's drop-in for it
+    systemd_version: int | None = None
+    clock_synchronised: bool | None = None  # None: it does not say, or the clock is not the node's to set
+    free_mb: int | None = None  # where /etc lies
+    tools: frozenset[str] = frozenset()  # bash, curl, wget, python3, arping, ping, restorecon, as far as there
+    selinux: str | None = None  # what getenforce says
+    root: bool = True  # the scripts run as root
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,7 @@ class NodeConfig:
     vrid: int
     files: tuple[NodeFile, ...]
     include_line: str | None = None  # to add to a keepalived.conf that is not ours
+    vmac: str | None = None  # the virtual router's own link, "vrrp.12", in vmac mode
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,14 @@ class Sight:
     role: Role
     holds_vip: bool
     daemon_active: bool
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a node found on its segment; nothing was changed by asking and listening."""
+
+    answers: Mapping[Address, str]  # address -> MAC that answered ARP or ND; who did not answer is not here
+    vrids: frozenset[tuple[int, int]] | None  # (VRID, IP version) heard from others; None: it cannot listen
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,20 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from typing import Any
 
+from haos.core import guest_firewall, guestnet
+from haos.core.guest_rules import Interface, Packet
 from haos.core.keepalived import PACKAGE_MARKER, parse_roles, parse_roles_of_text
 from haos.core.model import Address, Role
-from haos.core.node import NodeFacts, Removed, Sight
+from haos.core.node import NodeFacts, Removed, Sight, Survey
 
 _VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)+)")
-_PAIR = re.compile(r"pair:(.+)")
+_REALTIME = 1 << 23 | 1 << 24
+"""CAP_SYS_NICE and CAP_SYS_RESOURCE."""
+_SYS_TIME = 1 << 25
+_INITIAL_NAMESPACE = ["0", "0", "4294967295"]
 
 
 class UnreadableError(ValueError):
@@ -45,14 +50,15 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
     """Return what the facts script saw; `mac` names the port's device."""
     seen = dict(parse_lines(output))
     devices = _devices(seen, mac)
-    pairs = {match[1]: text for key, text in seen.items() if (match := _PAIR.fullmatch(key))}
+    port = devices[0] if devices else None
+    pairs = _named(seen, "pair:")
     return NodeFacts(
         hostname=_need(seen, "hostname").strip(),
         os_name=os_name(_need(seen, "os_release")),
         package_manager=seen.get("package_manager"),
         systemd=_need(seen, "systemd") == "yes",
-        interface=devices[0]["ifname"] if devices else None,
-        addresses=_addresses(devices[0]) if devices else (),
+        interface=port["ifname"] if port else None,
+        addresses=_addresses(port) if port else (),
         keepalived=parse_version(seen["version"]) if "version" in seen else None,
         daemon_active=_need(seen, "active").strip() == "active",
         daemon_enabled=_need(seen, "enabled").strip() == "enabled",
@@ -62,6 +68,74 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         drop_in=seen.get("drop_in"),
         release_script=seen.get("release_script"),
         package_by_haos=PACKAGE_MARKER in _need(seen, "markers").splitlines(),
+        check_files=_named(seen, "check:"),
+        features=parse_features(seen.get("version", "")),
+        **_parse_config(seen),
+        **_parse_host(seen),
+        **(_parse_port(seen, port) if port else {}),
+    )
+
+
+def _parse_config(seen: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the present configuration of keepalived says, and what keepalived says of it."""
+    config = re.sub(r"[#!].*", "", seen.get("others_config", ""))
+    code, _, said = seen.get("config_test", "0").partition(" ")
+    return {
+        "other_instances": tuple(re.findall(r"^\s*vrrp_instance\s+([^\s{]+)", config, re.MULTILINE)),
+        "config_messages": tuple(line for line in said.splitlines() if line.strip()) if code != "0" else (),
+        "script_security": bool(re.search(r"\benable_script_security\b", config)),
+    }
+
+
+def _parse_host(seen: Mapping[str, str]) -> dict[str, Any]:
+    capabilities = int(seen.get("capabilities", "").strip() or "0", 16)
+    clock = seen.get("clock", "").strip()
+    free_kb = seen.get("free_kb", "").strip()
+    return {
+        "realtime": _REALTIME & capabilities == _REALTIME and seen.get("uid_map", "").split() == _INITIAL_NAMESPACE,
+        "clock_synchronised": clock == "yes" if clock and capabilities & _SYS_TIME else None,
+        "free_mb": int(free_kb) // 1024 if free_kb.isdigit() else None,
+        "tools": frozenset(seen.get("tools", "").split()),
+        "selinux": seen.get("selinux", "").strip() or None,
+        "root": seen.get("root", "0").strip() == "0",
+        "systemd_version": guestnet.systemd_version(seen.get("systemd_version", "")),
+    }
+
+
+def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the node does to the port's device: who configures it, and what of VRRP it drops there."""
+    manager, network_file = guestnet.manager_of(seen, port["ifname"], port["ifindex"])
+    blocked = {
+        network.version: guest_firewall.judge(seen, Packet(port["ifname"], network))
+        for network in sorted(_interfaces(port), key=lambda one: -one.network.prefixlen)  # a VIP names no subnet
+    }
+    v4, v6 = blocked.get(4), blocked.get(6)
+    return {
+        "net_manager": manager,
+        "network_file": network_file,
+        "keep_file": seen.get(f"keep:{guestnet.keep_path(network_file)}") if network_file else None,
+        "firewall": v4.reason if v4 else None,
+        "firewall_remedy": v4.remedy if v4 else None,
+        "firewall_v6": v6.reason if v6 else None,
+        "firewall_v6_remedy": v6.remedy if v6 else None,
+    }
+
+
+def parse_features(version: str) -> frozenset[str]:
+    """Return what keepalived was built with, from the options that `--version` lists: "vmac", "json", "bfd", …"""
+    words = " ".join(re.findall(r"^(?:Config|Build|System|Runtime) options: (.*)$", version, re.MULTILINE)).lower()
+    return frozenset({*words.split(), *re.findall(r"\b(?:vrrp|with)_(\w+)", words)})
+
+
+def parse_survey(output: str) -> Survey:
+    """Return who answered on the segment, and which virtual routers were heard."""
+    lines = parse_lines(output)
+    answers = dict(text.split() for key, text in lines if key == "answer")
+    heard = [text.split() for key, text in lines if key == "heard"]
+    listened = ("listened", "yes") in lines
+    return Survey(
+        {ip_address(address): mac for address, mac in answers.items()},
+        frozenset((int(vrid), int(version)) for vrid, version in heard) if listened else None,
     )
 
 
@@ -117,6 +191,10 @@ def parse_removed(output: str) -> Removed:
     )
 
 
+def _named(seen: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {key.removeprefix(prefix): text for key, text in seen.items() if key.startswith(prefix)}
+
+
 def _need(seen: Mapping[str, str], key: str) -> str:
     if key not in seen:
         raise UnreadableError(f"{key!r} is missing")
@@ -135,6 +213,12 @@ def _devices(seen: Mapping[str, str], mac: str) -> Sequence[Mapping[str, Any]]:
         raise UnreadableError("the list of addresses is malformed") from None
 
 
-def _addresses(device: Mapping[str, Any]) -> tuple[Address, ...]:
+def _interfaces(device: Mapping[str, Any]) -> tuple[Interface, ...]:
     infos = [info for info in device.get("addr_info", ()) if info.get("scope") != "link" and "local" in info]
-    return tuple(ip_address(info["local"]) for info in infos)
+    return tuple(
+        ip_interface("/".join(str(info[key]) for key in ("local", "prefixlen") if key in info)) for info in infos
+    )
+
+
+def _addresses(device: Mapping[str, Any]) -> tuple[Address, ...]:
+    return tuple(interface.ip for interface in _interfaces(device))

@@ -19,7 +19,7 @@ from haos.core.model import (
     SecurityRule,
     Subnet,
 )
-from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight
+from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import History
 
 
@@ -155,6 +155,9 @@ class NodeAgent(Protocol):
 
     def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
+
+    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        """Ask who has the addresses on the segment, and listen for VRRP meanwhile. Changes nothing."""
 
     def remove(self, removal: Removal) -> Removed:
         """Take the pair off the node; the shared files go with the last pair. Safe to repeat."""

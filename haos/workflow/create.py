@@ -9,7 +9,6 @@ from haos.core import names, record, security, vip, vrrp
 from haos.core.checks import (
     Finding,
     check_extensions,
-    check_facts,
     check_network,
     check_nodes,
     check_quota,
@@ -18,6 +17,7 @@ from haos.core.checks import (
 from haos.core.keepalived import node_config, vrids_in_use
 from haos.core.model import Added, Address, Member, Node, Pair, Quota, SecurityGroup, Timing
 from haos.core.node import NodeConfig, NodeFacts
+from haos.core.node_checks import check_facts
 from haos.core.plan import Desired, Plan, Seen, admits, make_plan
 from haos.errors import (
     AddressTakenError,

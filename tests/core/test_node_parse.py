@@ -13,7 +13,7 @@ import pytest
 
 from haos.core.keepalived import PACKAGE_MARKER
 from haos.core.model import Role
-from haos.core.node import Sight
+from haos.core.node import Sight, Survey
 from haos.core.node_parse import (
     UnreadableError,
     os_name,
@@ -21,6 +21,7 @@ from haos.core.node_parse import (
     parse_lines,
     parse_removed,
     parse_sight,
+    parse_survey,
     parse_version,
 )
 
@@ -187,3 +188,106 @@ def test_removal_is_reported_line_by_line() -> None:
     output = "done eA==\nleft eQ==\ndone eg==\nend\n"
     removed = parse_removed(output)
     assert (removed.done, removed.left) == (("x", "z"), ("y",))
+
+
+VERSION = """\
+Keepalived v2.2.7 (01/16,2022)
+
+configure options: --build=x86_64-linux-gnu --enable-json
+
+Config options:  NFTABLES LVS REGEX VRRP VRRP_AUTH VRRP_VMAC JSON BFD OLD_CHKSUM_COMPAT INIT=systemd
+
+System options:  VSYSLOG MEMFD_CREATE IPV4_DEVCONF LIBNL3 VRF SO_MARK
+"""
+
+
+def test_features_are_what_it_was_built_with() -> None:
+    facts = parse_facts(altered("facts-fresh.txt", version=VERSION), MAC)
+    assert {"vmac", "json", "bfd", "libnl3"} <= facts.features
+    assert facts.keepalived == "2.2.7"
+    assert parse_facts(recorded("facts-fresh.txt"), MAC).features == frozenset()
+
+
+OTHERS = """\
+! enable_script_security
+vrrp_instance VI_1 {
+}
+# vrrp_instance VI_2 {
+vrrp_instance VI_3{
+}
+"""
+
+
+def test_present_configuration() -> None:
+    said = "5 (/etc/keepalived/keepalived.conf: Line 3) Unknown keyword 'x'\n"
+    facts = parse_facts(altered("facts-fresh.txt", others_config=OTHERS, config_test=said), MAC)
+    assert facts.other_instances == ("VI_1", "VI_3")
+    assert facts.config_messages == ("(/etc/keepalived/keepalived.conf: Line 3) Unknown keyword 'x'",)
+    assert not facts.script_security
+    secure = altered("facts-fresh.txt", others_config="global_defs { enable_script_security }", config_test="0 x\n")
+    assert parse_facts(secure, MAC).script_security
+    assert parse_facts(secure, MAC).config_messages == ()
+
+
+INITIAL = "         0          0 4294967295"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "uid_map", "realtime"),
+    [
+        ("000001ffffffffff", INITIAL, True),
+        ("00000130f4fcffff", INITIAL, False),  # no CAP_SYS_RESOURCE
+        ("000001ffff7fffff", INITIAL, False),  # no CAP_SYS_NICE
+        ("000001ffffffffff", "         0       1000          1", False),  # a user namespace
+    ],
+)
+def test_realtime_needs_both_capabilities_for_real(capabilities: str, uid_map: str, realtime: bool) -> None:
+    facts = parse_facts(altered("facts-fresh.txt", capabilities=capabilities, uid_map=uid_map), MAC)
+    assert facts.realtime is realtime
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "clock", "synchronised"),
+    [
+        ("000001ffffffffff", "yes", True),
+        ("000001ffffffffff", "no", False),
+        ("000001ffffffffff", "", None),
+        ("00000130f4fcffff", "no", None),  # a container's clock is its machine's
+    ],
+)
+def test_clock(capabilities: str, clock: str, synchronised: bool | None) -> None:
+    facts = parse_facts(altered("facts-fresh.txt", capabilities=capabilities, clock=clock), MAC)
+    assert facts.clock_synchronised is synchronised
+
+
+def test_host() -> None:
+    seen = {"free_kb": "204800", "tools": "bash\ncurl", "selinux": "Enforcing\n", "root": "1000"}
+    facts = parse_facts(altered("facts-fresh.txt", **seen, systemd_version="systemd 252 (252.39-1)"), MAC)
+    assert (facts.free_mb, facts.tools, facts.selinux) == (200, frozenset({"bash", "curl"}), "Enforcing")
+    assert (facts.root, facts.systemd_version) == (False, 252)
+
+
+def test_network_manager_of_the_ports_device() -> None:
+    file = "/run/systemd/network/10-netplan-ens3.network"
+    state = f"ADMIN_STATE=configured\nNETWORK_FILE={file}\n"
+    keep = {"keep:/etc/systemd/network/10-netplan-ens3.network.d/haos.conf": "[Network]\n"}
+    facts = parse_facts(altered("facts-fresh.txt", **{"networkd:2": state, **keep}), MAC)
+    assert (facts.net_manager, facts.network_file, facts.keep_file) == ("systemd-networkd", file, "[Network]\n")
+    unmanaged = altered("facts-fresh.txt", **{"networkd:2": "ADMIN_STATE=unmanaged\n", "networkd:3": state})
+    assert parse_facts(unmanaged, MAC).net_manager is None
+    nm = altered("facts-fresh.txt", **{"nm:2": "[device]\nmanaged=true\nconnection-uuid=1-2\n"})
+    assert parse_facts(nm, MAC).net_manager == "NetworkManager"
+    assert parse_facts(altered("facts-fresh.txt", ifupdown="lo=lo\nens3=ens3\n"), MAC).net_manager == "ifupdown"
+
+
+def test_service_checks_of_pairs_with_alike_names() -> None:
+    files = {"check:web.check-1": "a", "check:web.check-1.check-1": "b", "pair:web.check-1": "c"}
+    facts = parse_facts(altered("facts-fresh.txt", **files), MAC)
+    assert facts.check_files == {"web.check-1": "a", "web.check-1.check-1": "b"}
+    assert facts.pair_files == {"web.check-1": "c"}
+
+
+def test_survey() -> None:
+    seen = lines({"answer": "10.0.0.9 fa:16:3e:00:00:01", "heard": "51 4", "listened": "yes"})
+    assert parse_survey(seen) == Survey({ip_address("10.0.0.9"): "fa:16:3e:00:00:01"}, frozenset({(51, 4)}))
+    assert parse_survey(lines({"listened": "no"})) == Survey({}, None)

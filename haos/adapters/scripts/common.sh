@@ -166,6 +166,26 @@ main_is_ours() {
     ! sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' "$MAIN" | grep -qvxF "$OUR_LINES"
 }
 
+# Every file that keepalived would read: keepalived.conf and, three levels deep, what it includes; withdrawn pairs too.
+config_files() {
+    level=$MAIN
+    for depth in 1 2 3; do
+        next=
+        for file in $level "$FOLDER"/*.conf.withdrawn; do
+            [ -f "$file" ] || continue
+            echo "$file"
+            [ "${file%.withdrawn}" = "$file" ] || continue
+            for pattern in $(sed -n 's/[#!].*//; s/^[[:space:]]*include[a-z]*[[:space:]]\{1,\}//p' "$file" | tr -d '"'); do
+                case $pattern in
+                /*) next="$next $pattern" ;;
+                *) next="$next ${file%/*}/$pattern" ;;
+                esac
+            done
+        done
+        level=$next
+    done | sort -u
+}
+
 why_not() {
     journalctl -q -u keepalived.service -n 20 -o cat --no-pager 2>/dev/null |
         grep -v -e '^Start' -e '^Stop' -e systemd | tail -n 1

@@ -126,26 +126,6 @@ check_addresses() {
     done
 }
 
-# Every file that keepalived would read: keepalived.conf and, three levels deep, what it includes; withdrawn pairs too.
-config_files() {
-    level=$MAIN
-    for depth in 1 2 3; do
-        next=
-        for file in $level "$FOLDER"/*.conf.withdrawn; do
-            [ -f "$file" ] || continue
-            echo "$file"
-            [ "${file%.withdrawn}" = "$file" ] || continue
-            for pattern in $(sed -n 's/[#!].*//; s/^[[:space:]]*include[a-z]*[[:space:]]\{1,\}//p' "$file" | tr -d '"'); do
-                case $pattern in
-                /*) next="$next $pattern" ;;
-                *) next="$next ${file%/*}/$pattern" ;;
-                esac
-            done
-        done
-        level=$next
-    done | sort -u
-}
-
 check_vrid() {
     other=$(config_files | while IFS= read -r file; do
         [ "${file%.withdrawn}" = "$FOLDER/$PAIR.conf" ] || cat "$file"

@@ -1,28 +1,108 @@
+# Look at the node: nothing is changed, no lock is taken, and what could be slow has a time limit.
+has() { command -v "$1" >/dev/null 2>&1; }
+
+is_running() {
+    [ "$(systemctl is-active "$1" 2>/dev/null)" = active ]
+}
+
+emit_pairs() {
+    for file in "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn; do
+        [ -f "$file" ] || continue
+        name=${file##*/}
+        case $name in
+        *.conf) emit_file "pair:${name%.conf}" "$file" ;;
+        *)
+            name=${name%.conf.withdrawn}
+            [ -f "$FOLDER/$name.conf" ] && continue
+            emit_file "pair:$name" "$file"
+            emit "withdrawn:$name" ''
+            ;;
+        esac
+    done
+    for file in "$FOLDER"/*.check-*; do
+        [ -f "$file" ] && [ "${file%.conf}" = "$file" ] && [ "${file%.withdrawn}" = "$file" ] || continue
+        emit_file "check:${file##*/}" "$file"
+    done
+}
+
+# Everything that keepalived reads and that is not haos's.
+others_config() {
+    config_files | while IFS= read -r file; do
+        [ "${file%/*}" = "$FOLDER" ] || { cat "$file"; echo; }
+    done | head -c 1000000
+}
+
+emit_keepalived() {
+    has keepalived || return
+    emit version "$(keepalived --version 2>&1)"
+    [ -s "$MAIN" ] || return
+    emit others_config "$(others_config)"
+    said=$(timeout 5 keepalived --config-test 2>&1)
+    emit config_test "$? $said"
+}
+
+# Who configures the network cards, in the managers' own state files: asking them by their tools takes far longer.
+emit_network() {
+    if is_running systemd-networkd.service; then
+        for file in /run/systemd/netif/links/*; do
+            [ -f "$file" ] && emit_file "networkd:${file##*/}" "$file"
+        done
+    fi
+    if is_running NetworkManager.service; then
+        for file in /run/NetworkManager/devices/*; do
+            [ -f "$file" ] && emit_file "nm:${file##*/}" "$file"
+        done
+    fi
+    [ -f /run/network/ifstate ] && emit_file ifupdown /run/network/ifstate
+    for file in /etc/systemd/network/*.network.d/haos.conf; do
+        [ -f "$file" ] && emit_file "keep:$file" "$file"
+    done
+    emit systemd_version "$(systemctl --version 2>/dev/null | head -n 1)"
+}
+
+# Some versions of iptables make tables by listing them: they are asked only where they are known to have rules.
+has_rules() {
+    case $nft in
+    *"\"family\": \"$1\", \"table\": \"filter\""*) return 0 ;;
+    esac
+    grep -qx filter "$2" 2>/dev/null
+}
+
+emit_firewall() {
+    for unit in firewalld ufw; do
+        is_running "$unit.service" && { emit firewall_manager "$unit"; break; }
+    done
+    nft=
+    if has nft; then
+        nft=$(timeout 3 nft -j list ruleset 2>/dev/null | head -c 4000000)
+        emit nft "$nft"
+    fi
+    has iptables && has_rules ip /proc/net/ip_tables_names && emit iptables "$(timeout 3 iptables -S 2>/dev/null)"
+    has ip6tables && has_rules ip6 /proc/net/ip6_tables_names && emit ip6tables "$(timeout 3 ip6tables -S 2>/dev/null)"
+}
+
 emit hostname "$(uname -n)"
 emit os_release "$(cat /etc/os-release 2>/dev/null)"
 for tool in apt-get dnf zypper; do
-    command -v "$tool" >/dev/null 2>&1 && { emit package_manager "${tool%-get}"; break; }
+    has "$tool" && { emit package_manager "${tool%-get}"; break; }
 done
 emit systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 emit addresses "$(ip -j address show)"
-command -v keepalived >/dev/null 2>&1 && emit version "$(keepalived --version 2>&1 | head -n 1)"
+emit_keepalived
 emit active "$(state)"
 emit enabled "$(systemctl is-enabled keepalived.service 2>/dev/null)"
 [ -f "$MAIN" ] && emit_file main_config "$MAIN"
-for file in "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn; do
-    [ -f "$file" ] || continue
-    name=${file##*/}
-    case $name in
-    *.conf) emit_file "pair:${name%.conf}" "$file" ;;
-    *)
-        name=${name%.conf.withdrawn}
-        [ -f "$FOLDER/$name.conf" ] && continue
-        emit_file "pair:$name" "$file"
-        emit "withdrawn:$name" ''
-        ;;
-    esac
-done
+emit_pairs
 [ -f "$DROP_IN" ] && emit_file drop_in "$DROP_IN"
 [ -f "$RELEASE" ] && emit_file release_script "$RELEASE"
 emit markers "$(ls -d "$MARKER" 2>/dev/null)"
+emit_network
+emit_firewall
+emit root "$(id -u)"
+emit capabilities "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)"
+emit uid_map "$(cat /proc/self/uid_map)"
+emit clock "$(timeout 2 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+emit free_kb "$(df -Pk /etc | awk 'NR == 2 { print $4 }')"
+has getenforce && emit selinux "$(getenforce 2>/dev/null)"
+emit tools "$(for tool in bash curl wget python3 arping ping restorecon; do has "$tool" && echo "$tool"; done)"
 echo end

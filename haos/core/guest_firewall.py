@@ -1,0 +1,80 @@
+"""A node's own firewall, judged by one question: would it drop VRRP (IP protocol 112) that comes from a peer?
+
+The rules are walked as the kernel would, for a new packet from the port's own subnet. What cannot be known (a limit,
+a mark, a named set) counts as both yes and no; only what ends in a drop whichever way is said to drop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from haos.core.guest_iptables import read_iptables
+from haos.core.guest_nft import read_nft
+from haos.core.guest_rules import OUTCOMES, Packet, Table
+
+PROTOCOL = "112"
+_DEEPEST = 16
+"""The kernel's own limit on chains that call chains."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why VRRP does not get in, and what lets it in."""
+
+    reason: str
+    remedy: str
+
+
+def judge(seen: Mapping[str, str], packet: Packet) -> Blocked | None:
+    """Return why what the facts script saw of the firewall drops a peer's VRRP; None if nothing says so."""
+    try:
+        tables = _tables(seen, packet)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
+        return None  # rules of a kind that is not known here say nothing
+    for table in tables:
+        for chain, policy in table.policies.items():
+            outcomes = {policy if outcome == "=end" else outcome for outcome in _walk(table, chain)}
+            if outcomes == {"=drop"}:
+                return _blocked(seen.get("firewall_manager"), table.name, chain, packet)
+    return None
+
+
+def _tables(seen: Mapping[str, str], packet: Packet) -> list[Table]:
+    iptables = seen.get("iptables" if packet.family == "ip" else "ip6tables", "")
+    tables = read_nft(seen.get("nft", ""), packet, skip_filter=bool(iptables))
+    return [*tables, *([read_iptables(iptables, packet)] if iptables else [])]
+
+
+def _blocked(manager: str | None, table: str, chain: str, packet: Packet) -> Blocked:
+    command, six = ("iptables", "") if packet.family == "ip" else ("ip6tables", "6")
+    if manager == "firewalld":
+        zone = f"$(firewall-cmd --get-zone-of-interface={packet.device} || firewall-cmd --get-default-zone)"
+        remedy = f"firewall-cmd --permanent --zone={zone} --add-protocol=vrrp && firewall-cmd --reload"
+    elif manager == "ufw":
+        remedy = (
+            f"sed -i '/^COMMIT/i -A ufw{six}-before-input -p {PROTOCOL} -j ACCEPT' /etc/ufw/before{six}.rules"
+            " && ufw reload"
+        )
+    elif table == "iptables":
+        remedy = f"{command} -I {chain} -p {PROTOCOL} -j ACCEPT, there and where its rules are kept"
+    else:
+        remedy = f"nft insert rule {table} {chain} meta l4proto {PROTOCOL} accept, there and where its rules are kept"
+    name = manager or (command if table == "iptables" else f"nftables, table {table},")
+    return Blocked(f"{name} drops VRRP (protocol {PROTOCOL}, IPv{packet.network.version}) in chain {chain}", remedy)
+
+
+def _walk(table: Table, chain: str, depth: int = 0) -> set[str]:
+    """Return every outcome that the chain may have; "=end": its end, or a return, is reached."""
+    found: set[str] = set()
+    if depth > _DEEPEST:
+        return {"=accept", "=drop"}
+    for rule in table.chains.get(chain, ()):
+        if rule.matches is False or rule.target is None:
+            continue
+        outcomes = OUTCOMES[rule.target] if rule.target in OUTCOMES else _walk(table, rule.target, depth + 1)
+        goes_on = rule.calls and "=end" in outcomes
+        found |= outcomes - {"=end"} if rule.calls else outcomes
+        if rule.matches and not goes_on:
+            return found
+    return found | {"=end"}
