@@ -268,6 +268,14 @@ class FakeCloud:
     def network_by_id(self, network_id: str) -> CloudNetwork:
         return self.network(network_id)
 
+    def networks_by_id(self, ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        self.requests += 1
+        return {one: self.world.networks[one] for one in ids if one in self.world.networks}
+
+    def ports_by_id(self, ids: Sequence[str]) -> dict[str, Port]:
+        self.requests += 1
+        return {one: self.world.ports[one] for one in ids if one in self.world.ports}
+
     def subnets(self, network_id: str) -> tuple[Subnet, ...]:
         return tuple(subnet for subnet in self.world.subnets.values() if subnet.network_id == network_id)
 

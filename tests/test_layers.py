@@ -30,7 +30,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "core": set(),
     "workflow": set(),
     "adapters": {"openstack", "keystoneauth1", "tenacity", "requests"},
-    "view": {"rich"},
+    "view": {"rich", "yaml"},
     "cli": {"click", "openstack"},
     "lab": set(),
     "": set(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from haos.adapters import cloud_parse as parse
@@ -22,6 +23,8 @@ from haos.errors import AmbiguousError, CloudError, ForbiddenError, NotFoundErro
 from haos.workflow.context import PortAmendment, Reservation
 
 CONSOLE_LINES = 1000
+IDS_PER_REQUEST = 50
+"""So that a URL stays below the 4 kB that some proxies allow."""
 
 
 class OpenStackCloud:
@@ -60,6 +63,19 @@ class OpenStackCloud:
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network."""
         return parse.network(self._neutron.get(f"/networks/{network_id}", f"get network {network_id}")["network"])
+
+    def networks_by_id(self, ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        """Get networks by id, those that are visible."""
+        return {item["id"]: parse.network(item) for item in self._by_id("/networks", "list networks", ids)}
+
+    def ports_by_id(self, ids: Sequence[str]) -> dict[str, Port]:
+        """Get ports by id, those that still exist."""
+        return {item["id"]: parse.port(item) for item in self._by_id("/ports", "list ports", ids)}
+
+    def _by_id(self, path: str, what: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        wanted = list(dict.fromkeys(ids))
+        parts = [wanted[start : start + IDS_PER_REQUEST] for start in range(0, len(wanted), IDS_PER_REQUEST)]
+        return [item for part in parts for item in self._neutron.pages(path, what, {"id": part})]
 
     def subnets(self, network_id: str) -> tuple[Subnet, ...]:
         """List a network's subnets."""

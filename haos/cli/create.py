@@ -6,35 +6,35 @@ from typing import Any
 
 import click
 
-from haos.cli.options import as_address, as_names, common_options, ssh_options
+from haos.cli.options import Command, Settings, as_address, as_names, common_options, option, ssh_options
 from haos.core.model import Address
 
 
-@click.command()
-@click.option("--network", required=True, metavar="NETWORK", help="Network of the instances, by name or id.")
-@click.option(
+@click.command(cls=Command)
+@option("--network", required=True, metavar="NETWORK", help="Network of the instances, by name or id.")
+@option(
     "--nodes",
     required=True,
     callback=as_names,
-    metavar="A,B[,C…]",
+    metavar="A,B[,C...]",
     help="Instances that share the VIP, the preferred one first; names or ids.",
 )
-@click.option("--name", metavar="NAME", help="Name of the pair (default: made of the nodes' names).")
-@click.option("--vip", callback=as_address, metavar="ADDRESS", help="The VIP (default: the lowest free one).")
-@click.option("--subnet", metavar="SUBNET", help="Subnet of the VIP, where the nodes share several.")
-@click.option(
+@option("--name", metavar="NAME", help="Name of the pair (default: made of the nodes' names).")
+@option("--vip", callback=as_address, metavar="ADDRESS", help="The VIP (default: the lowest free one).")
+@option("--subnet", metavar="SUBNET", help="Subnet of the VIP, where the nodes share several.")
+@option(
     "--observer",
     metavar="INSTANCE",
     help="Instance that proves the VIP from outside (default: one named or tagged 'observer').",
 )
-@click.option("--no-verify", is_flag=True, help="Do not verify, and do not try a failover.")
-@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
-@click.option("--exit-code", is_flag=True, help="With --dry-run: exit 3 if there are changes.")
+@option("--no-verify", is_flag=True, help="Do not verify, and do not try a failover.")
+@option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@option("--exit-code", is_flag=True, help="With --dry-run: exit 3 if there are changes.")
 @ssh_options
 @common_options
 @click.pass_obj
 def command(
-    openstack: list[str],
+    settings: Settings,
     /,
     network: str,
     nodes: tuple[str, ...],
@@ -45,7 +45,7 @@ def command(
     no_verify: bool,
     dry_run: bool,
     exit_code: bool,
-    **common: Any,
+    **ssh: Any,
 ) -> int:
     """Make a highly available VIP between instances, and prove it.
 
@@ -66,7 +66,7 @@ def command(
 
     request = workflow.CreateRequest(network, nodes, name, vip, subnet, observer, verify=not no_verify)
     workflow.check_request(request)
-    with session(openstack, common) as run:
+    with session(settings, ssh) as run:
         prepared = workflow.prepare(request, run.context)
         show_plan(prepared, run.console, verbose=run.verbose)
         if dry_run:
@@ -74,4 +74,5 @@ def command(
         created = workflow.create(
             prepared, run.context, lambda again: show_plan(again, run.console, verbose=run.verbose)
         )
+        run.remember(created.pair.name)
         return show_created(created, run.console)

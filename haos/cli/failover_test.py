@@ -6,27 +6,27 @@ from typing import Any
 
 import click
 
-from haos.cli.options import common_options, ssh_options
+from haos.cli.options import Command, Settings, common_options, option, pair_argument, ssh_options
 
 FAULTS = ("withdraw", "stop", "all")
 """Must be what haos.workflow.faults knows (tests/cli); written out so that --help imports nothing."""
 
 
-@click.command()
-@click.argument("pair", required=False)
-@click.option(
+@click.command(cls=Command)
+@pair_argument
+@option(
     "--fault",
     "faults",
     multiple=True,
     type=click.Choice(FAULTS),
     help="Fault to inject on the Active node; may be given several times (default: all).",
 )
-@click.option("--observer", metavar="INSTANCE", help="Instance to measure from (default: the one named 'observer').")
+@option("--observer", metavar="INSTANCE", help="Instance to measure from (default: the one named 'observer').")
 @ssh_options
 @common_options
 @click.pass_obj
 def command(
-    openstack: list[str], /, pair: str | None, faults: tuple[str, ...], observer: str | None, **common: Any
+    settings: Settings, /, pair: str | None, faults: tuple[str, ...], observer: str | None, **ssh: Any
 ) -> int:
     """Inject faults and measure the outage from the observer.
 
@@ -41,6 +41,6 @@ def command(
     from haos.view.result import show_report
     from haos.workflow.failover import failover_test
 
-    with session(openstack, common) as run:
+    with session(settings, ssh) as run:
         report = failover_test(pair, faults, observer, run.context)
         return show_report(report, run.console)

@@ -126,7 +126,7 @@ def status(name: str) -> int:
 @command.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @_name_option
 @click.argument("node")
-@click.argument("argv", nargs=-1, metavar="[-- COMMAND…]")
+@click.argument("argv", nargs=-1, metavar="[-- COMMAND...]")
 def ssh(name: str, node: str, argv: tuple[str, ...]) -> int:
     """Log in to an instance, or run a command there."""
     from haos.lab import control

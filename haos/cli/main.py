@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from haos import __version__
+from haos.cli.options import Settings, common_options
 from haos.errors import HaosError, Interrupted
+from haos.view.plain import never_fail
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "create": ("haos.cli.create", "Make a highly available VIP between instances, and prove it."),
-    "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
+    "list": ("haos.cli.list", "List the project's pairs."),
     "status": ("haos.cli.status", "Show a pair as the cloud, the nodes and the observer see it."),
+    "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
     "teardown": ("haos.cli.teardown", "Remove exactly what haos added, everywhere."),
     "lab": ("haos.cli.lab", "The embedded cloud on this machine."),
+    "completion": ("haos.cli.completion", "Print the completion script of a shell."),
+    "help": ("haos.cli.help", "Show the help of a command."),
 }
 """name -> (module that holds `command`, one line for --help): nothing is imported to list them."""
 
+COMPLETE_VARIABLE = "_HAOS_COMPLETE"
+"""Set by the shell's completion script."""
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 EPILOG = """\
@@ -47,6 +60,15 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the names of the table without importing anything, and this group's own options."""
+        from click.shell_completion import CompletionItem
+
+        named = [
+            CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table without importing anything."""
         with formatter.section("Commands"):
@@ -55,6 +77,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="haos")
+@common_options
 def cli() -> None:
     """Highly available virtual IPs between ordinary OpenStack instances.
 
@@ -68,7 +91,7 @@ def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     openstack: list[str] = []
     rest = iter(argv)
     for argument in rest:
-        if argument == "--" or (argument == "lab" and not own):
+        if argument == "--" or (argument == "lab" and _is_command(own)):
             own += [argument, *rest]  # what follows is another program's, or the lab's, which needs no credentials
         elif argument in ("--insecure", "--verify"):
             openstack.append(argument)
@@ -81,20 +104,35 @@ def split_openstack_options(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return own, openstack
 
 
+def _is_command(before: Sequence[str]) -> bool:
+    """Say whether the word after these is the command: all of them are global options, or values of such."""
+    previous = ["", *before]
+    return all(word.startswith("-") or previous[index] == "--log-file" for index, word in enumerate(before))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; expected errors become one line, a hint and an exit code, bugs keep their traceback."""
+    never_fail(sys.stdout)
+    never_fail(sys.stderr)
+    if COMPLETE_VARIABLE in os.environ:
+        from haos.cli.completion import complete
+
+        sys.exit(complete(cli, os.environ[COMPLETE_VARIABLE]))
     own, openstack = split_openstack_options(sys.argv[1:] if argv is None else argv)
+    settings = Settings(openstack)
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asked for that
             signal.signal(number, _interrupt)
     try:
-        code = cli.main(own, prog_name="haos", standalone_mode=False, obj=openstack)
+        code = cli.main(own, prog_name="haos", standalone_mode=False, obj=settings)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = show(Interrupted("interrupted"))
     except HaosError as error:
+        if settings.debug:
+            traceback.print_exc()
         code = show(error)
     except BrokenPipeError:
         sys.stderr.close()
@@ -104,9 +142,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def show(error: HaosError) -> int:
     """Print an expected error to stderr; return its exit code."""
-    click.echo(f"haos: {error}", err=True)
+    # Not by click, which writes UTF-8 even where Python was told to write ASCII.
+    print(f"haos: {error}", file=sys.stderr)
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        print(f"  hint: {error.hint}", file=sys.stderr)
     return error.exit_code
 
 

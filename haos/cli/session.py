@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,25 @@ import click
 from haos.adapters.connect import connect
 from haos.adapters.fleet import SshFleet
 from haos.adapters.openssh import AddressChoice, SshGateway, SshOptions
+from haos.cli import pair_cache
 from haos.cli.lab_cloud import lab_config_files
-from haos.view.console import ConsoleProgress, Output
+from haos.cli.logs import RequestLog, log_to
+from haos.cli.options import Settings
+from haos.view.console import Output
+from haos.view.progress import ConsoleProgress
+from haos.view.timing import show_timing
 from haos.workflow.context import Context
+
+NO_SSH: Mapping[str, Any] = {
+    "ssh_user": None,
+    "ssh_key": None,
+    "ssh_jump": None,
+    "ssh_address": "auto",
+    "ssh_config": None,
+    "accept_new_host_keys": False,
+    "ask_sudo_password": False,
+}
+"""The SSH options of a command that has none."""
 
 
 class SystemClock:
@@ -38,28 +54,50 @@ class Run:
 
     context: Context
     console: Output
-    verbose: bool
+    settings: Settings
+
+    @property
+    def verbose(self) -> bool:
+        """Whether details are wanted."""
+        return self.settings.verbose
+
+    def remember(self, *names: str) -> None:
+        """Keep names of pairs for the shell's completion."""
+        pair_cache.remember(self.settings.openstack, os.environ, found=names)
+
+    def forget(self, name: str) -> None:
+        """Let the shell's completion offer a name no more."""
+        pair_cache.remember(self.settings.openstack, os.environ, gone=[name])
 
 
 @contextmanager
-def session(openstack: Sequence[str], options: Mapping[str, Any]) -> Iterator[Run]:
-    """Open everything, and close it whatever happens."""
-    output = Output(quiet=options["quiet"])
+def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator[Run]:
+    """Open everything, and close it whatever happens; with no SSH options where no instance is logged in to."""
+    output = Output(quiet=settings.quiet)
     progress = ConsoleProgress(output)
-    with progress.step("authenticate"):
-        cloud = connect(openstack, config_files=lab_config_files(openstack, os.environ), debug=options["debug"])
-    gateway = SshGateway(
-        ssh_settings(options, cloud.settings),
-        console_log=cloud.console_log,
-        consent=_consent if os.isatty(0) and os.isatty(2) else None,
-        cache_dir=cache_dir(),
-        insecure_api=cloud.insecure,
-    )
-    fleet = SshFleet(gateway)
-    try:
-        yield Run(Context(cloud, fleet, SystemClock(), progress), output, options["verbose"])
-    finally:
-        fleet.close()
+    requests = RequestLog()
+    with ExitStack() as stack:
+        if settings.log_file is not None:
+            stack.enter_context(log_to(settings.log_file, debug=settings.debug))
+        if settings.timing:
+            stack.callback(show_timing, requests.seen, output)
+        with progress.step("authenticate"):
+            cloud = connect(
+                settings.openstack,
+                config_files=lab_config_files(settings.openstack, os.environ),
+                debug=settings.debug,
+                on_request=requests.note,
+            )
+        gateway = SshGateway(
+            ssh_settings(options, cloud.settings),
+            console_log=cloud.console_log,
+            consent=(lambda question: _consent(question, progress)) if on_terminal() else None,
+            cache_dir=pair_cache.cache_dir(os.environ),
+            insecure_api=cloud.insecure,
+        )
+        fleet = SshFleet(gateway)
+        stack.callback(fleet.close)
+        yield Run(Context(cloud, fleet, SystemClock(), progress), output, settings)
 
 
 def ssh_settings(options: Mapping[str, Any], settings: Mapping[str, str]) -> SshOptions:
@@ -82,10 +120,11 @@ def ssh_settings(options: Mapping[str, Any], settings: Mapping[str, str]) -> Ssh
     )
 
 
-def cache_dir() -> Path:
-    """Return haos's own cache folder (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "haos"
+def on_terminal() -> bool:
+    """Say whether somebody is there to be asked: questions go to stderr, answers come from stdin."""
+    return os.isatty(0) and os.isatty(2)
 
 
-def _consent(question: str) -> bool:
-    return click.confirm(question, default=False, err=True)
+def _consent(question: str, progress: ConsoleProgress) -> bool:
+    with progress.silence():
+        return click.confirm(question, default=False, err=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
+from rich.text import Text
+
+from haos.view.formats import as_list, as_one
+from haos.view.plain import plain, shows_glyphs
+from haos.view.style import Style
+from haos.view.table import Grid, visible
 
 
 class QuietConsole(Console):
@@ -23,74 +25,52 @@ class QuietConsole(Console):
         self.quiet = True
 
 
+def console_on(stream: TextIO) -> Console:
+    """Return a console that neither wraps nor decorates what it is given."""
+    # No emoji codes: a MAC address may hold ":ab:".
+    return QuietConsole(file=stream, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
 @dataclass
 class Output:
     """The two streams, and how chatty to be."""
 
     quiet: bool = False
-    out: Console = field(default_factory=lambda: _console(sys.stdout))
-    err: Console = field(default_factory=lambda: _console(sys.stderr))
+    out: Console = field(default_factory=lambda: console_on(sys.stdout))
+    err: Console = field(default_factory=lambda: console_on(sys.stderr))
 
-    def glyph(self, nice: str, plain: str) -> str:
-        """Return a glyph that the terminal's encoding can show."""
-        return nice if (self.out.encoding or "").lower().startswith("utf") else plain
+    def glyph(self, nice: str, spelled: str) -> str:
+        """Return a glyph that the terminal can show."""
+        return nice if shows_glyphs(self.out.encoding, os.environ) else spelled
 
-    def line(self, text: str = "") -> None:
-        """Print a line of the result; the text is no markup."""
-        self.out.print(escape(text))
+    def line(self, text: str = "", style: str = "") -> None:
+        """Print a line of the result."""
+        self.out.print(self.text(self.out, text, style))
 
-    def hint(self, text: str) -> None:
+    def hint(self, text: str, style: str = "") -> None:
         """Print a line that helps and that no program reads."""
         if not self.quiet:
-            self.err.print(escape(text))
+            self.err.print(self.text(self.err, text, style))
 
+    def list(self, columns: Sequence[str], rows: Grid, style: Style) -> None:
+        """Print several things, in the format that was asked for."""
+        self._data(as_list(columns, rows, style, width=self._width(style)))
 
-def _console(stream: TextIO) -> Console:
-    # No emoji codes: a MAC address may hold ":ab:".
-    return QuietConsole(file=stream, highlight=False, soft_wrap=True, emoji=False)
+    def one(self, columns: Sequence[str], values: Sequence[object], style: Style) -> None:
+        """Print one thing, in the format that was asked for."""
+        self._data(as_one(columns, values, style, width=self._width(style)))
 
+    def _data(self, text: str) -> None:
+        # As it is: what a program reads is not ours to adorn.
+        self.out.out(text, end="", highlight=False)
 
-class ConsoleProgress:
-    """Steps as they end, one line each; on a terminal the running one is shown too."""
+    def _width(self, style: Style) -> int | None:
+        if style.max_width > 0:
+            return style.max_width
+        return self.out.width if style.fit_width or self.out.is_terminal else None
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._lock = threading.Lock()
-        self._running: list[str] = []
-        live = output.err.is_terminal and not output.quiet
-        self._status: Status | None = Status("", console=output.err) if live else None
-
-    @contextmanager
-    def step(self, title: str) -> Iterator[None]:
-        """Show a step for as long as it lasts."""
-        started_s = time.monotonic()
-        self._begin(title)
-        try:
-            yield
-        except BaseException:
-            self._end(title, "[red]failed[/red]", time.monotonic() - started_s)
-            raise
-        self._end(title, "[green]ok[/green]", time.monotonic() - started_s)
-
-    def note(self, text: str) -> None:
-        """Show a line of its own."""
-        self._output.hint(f"       {text}")
-
-    def _begin(self, title: str) -> None:
-        with self._lock:
-            self._running.append(title)
-            if self._status is not None:
-                self._status.update(escape(title) + " …")
-                self._status.start()
-
-    def _end(self, title: str, mark: str, took_s: float) -> None:
-        with self._lock:
-            self._running.remove(title)
-            if self._status is not None:
-                self._status.update(escape(self._running[-1]) + " …" if self._running else "")
-                if not self._running:
-                    self._status.stop()
-            if not self._output.quiet:
-                width = 3 if "ok" in mark else 6
-                pad = " " * (6 - width)
-                self._output.err.print(f"{pad}{mark} {escape(title)}  [dim]{took_s:.1f} s[/dim]")
+    @staticmethod
+    def text(console: Console, text: str, style: str = "") -> Text:
+        """Return text as this console can show it, harmless whatever a name in it holds."""
+        shown = visible(text)
+        return Text(shown if shows_glyphs(console.encoding, os.environ) else plain(shown), style)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich import box
-from rich.table import Table
-
 from haos.core.outage import Verdict
 from haos.view.console import Output
+from haos.view.table import table
 from haos.view.timeline import timeline
 from haos.workflow.create import Created
 from haos.workflow.failover import FailoverReport
-from haos.workflow.status import PairStatus
 from haos.workflow.teardown import TornDown
 from haos.workflow.trial import Leg
 from haos.workflow.verify import Verification
@@ -65,41 +62,18 @@ def show_report(report: FailoverReport, output: Output) -> int:
         if leg.history is not None:
             for line in timeline(leg, full=output.glyph("█", "#"), gap=output.glyph("·", ".")):
                 output.line(line)
-    table = Table(box=box.ASCII2, show_lines=False)
-    for title in ("Fault", "From", "To", "Outage", "Bound", "Verdict"):
-        table.add_column(title, justify="right" if title in ("Outage", "Bound") else "left")
-    for leg in result.legs:
-        outage = f"{leg.outage.outage_s:.3f} s" if leg.outage else "none seen"
-        shown = "unknown" if leg.verdict is Verdict.UNKNOWN else outage
-        table.add_row(leg.label, leg.origin, leg.target, shown, f"{leg.bound_s:.3f} s", str(leg.verdict))
-    output.out.print(table)
+    rows = [(leg.label, leg.origin, leg.target, _outage_cell(leg), f"{leg.bound_s:.3f} s", str(leg.verdict))
+            for leg in result.legs]  # fmt: skip
+    for line in table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound")):
+        output.line(line)
     output.line(f"{result.verdict}: {result.reason}")
     return 0 if result.verdict is Verdict.PASS else EXIT_NOT_PROVEN
 
 
-def show_status(status: PairStatus, output: Output) -> int:
-    """Print the table of a pair."""
-    pair = status.pair
-    health = "healthy" if status.healthy else "NOT HEALTHY"
-    output.line(
-        f"Pair {pair.name}: VIP {pair.vip}, VRID {pair.vrid}, mode {pair.mode}, "
-        f"advertisements every {pair.timing.advertisement_interval_s} s: {health}"
-    )
-    table = Table(box=box.ASCII2)
-    for title in ("Node", "Role", "VIP", "Priority", "Keepalived", "Pair", "Config"):
-        table.add_column(title, no_wrap=True)
-    for node in status.nodes:
-        admitted = "yes" if node.pair_admitted else "MISSING"
-        holds = "yes" if node.holds_vip else "no"
-        version = node.keepalived or "-"
-        table.add_row(node.name, str(node.role), holds, str(node.priority), version, admitted, node.config)
-    output.out.print(table)
-    for node in status.nodes:
-        if node.problem:
-            output.line(f"{node.name}: {node.problem}")
-    if status.observed is not None:
-        output.line(f"observer: {status.observed.reason}")
-    return 0 if status.healthy else EXIT_NOT_PROVEN
+def _outage_cell(leg: Leg) -> str:
+    if leg.verdict is Verdict.UNKNOWN:
+        return "unknown"
+    return f"{leg.outage.outage_s:.3f} s" if leg.outage else "none seen"
 
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:

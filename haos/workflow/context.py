@@ -38,6 +38,9 @@ class Cloud(Protocol):
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network (1 request)."""
 
+    def networks_by_id(self, ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        """Get networks by id, those that are visible (1 request for 50)."""
+
     def subnets(self, network_id: str) -> tuple[Subnet, ...]:
         """List a network's subnets (1 request)."""
 
@@ -46,6 +49,9 @@ class Cloud(Protocol):
 
     def port(self, port_id: str) -> Port:
         """Get a port as it is now (1 request). Raises NotFoundError."""
+
+    def ports_by_id(self, ids: Sequence[str]) -> dict[str, Port]:
+        """Get ports by id, those that still exist (1 request for 50)."""
 
     def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
         """Find instances by exact name or id: each reference -> all that match, () if none (1 request; ids more)."""

@@ -238,3 +238,23 @@ def test_what_is_no_api_is_said_so(cloud: OpenStackCloud, mock: requests_mock.Mo
     mock.get(f"{NEUTRON}/ports", text=text)
     with pytest.raises(CloudError, match=r"/network/v2\.0/ports did not answer as the API does"):
         cloud.ports(NETWORK)
+
+
+def test_networks_and_ports_by_id_are_one_request_each(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/networks", json=fixture("neutron/networks"))
+    mock.get(f"{NEUTRON}/ports", json=fixture("neutron/ports"))
+    assert cloud.networks_by_id([NETWORK, NETWORK])[NETWORK].name == "ha_lab"
+    assert cloud.ports_by_id([FIRST, GONE])[FIRST].network_id == NETWORK
+    assert asked(mock) == [
+        f"GET /network/v2.0/networks?id={NETWORK}",
+        f"GET /network/v2.0/ports?id={FIRST}&id={GONE}",
+    ]
+
+
+def test_many_ids_are_asked_for_in_urls_that_pass(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.get(f"{NEUTRON}/ports", json={"ports": []})
+    assert cloud.ports_by_id([f"{n:08}{GONE[8:]}" for n in range(120)]) == {}
+    assert len(asked(mock)) == 3
+    assert max(map(len, asked(mock))) < 4000
+    assert cloud.networks_by_id([]) == {}
+    assert len(asked(mock)) == 3

@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from haos import __version__
 from haos.cli import failover_test as failover_command
 from haos.cli.lab_cloud import chosen_cloud
 from haos.cli.main import COMMANDS, cli, main, split_openstack_options
 from haos.workflow.faults import FAULTS
+from tests.cli.conftest import Haos
 
 HEAVY = ("openstack", "requests", "rich", "keystoneauth1", "yaml", "asyncio", "tenacity")
+PLAN = ("--network", "ha_lab", "--nodes", "ha_first,ha_second", "--dry-run")
 ROOT = Path(__file__).parents[2]
 
 
@@ -62,6 +65,8 @@ def test_the_faults_offered_are_the_faults_there_are() -> None:
         (["--os-cloud", "x", "status"], ["status"], ["--os-cloud", "x"]),
         (["status", "--os-cloud=x", "web"], ["status", "web"], ["--os-cloud=x"]),
         (["create", "--insecure", "--network", "n"], ["create", "--network", "n"], ["--insecure"]),
+        (["-v", "--log-file", "f", "lab", "--os-x"], ["-v", "--log-file", "f", "lab", "--os-x"], []),
+        (["status", "lab", "--os-cloud", "x"], ["status", "lab"], ["--os-cloud", "x"]),
         (["lab", "ssh", "a", "--", "--os-cloud", "x"], ["lab", "ssh", "a", "--", "--os-cloud", "x"], []),
         (["status", "--os-cloud"], ["status"], ["--os-cloud"]),
         (["status", "--timeout", "5", "--verify"], ["status"], ["--timeout", "5", "--verify"]),
@@ -88,13 +93,6 @@ def test_the_cloud_is_chosen_as_the_openstack_client_does(
     assert chosen_cloud(openstack, environ) == cloud
 
 
-def ended(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(argv)
-    out, err = capsys.readouterr()
-    return int(stop.value.code or 0), out, err
-
-
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
@@ -107,25 +105,62 @@ def ended(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str
         (("status", "--nonsense"), "No such option"),
     ],
 )
-def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], reason: str) -> None:
-    code, out, err = ended(capsys, *argv)
-    assert code == 2
-    assert out == ""
-    assert reason in err
+def test_usage_errors_end_with_2(haos: Haos, argv: tuple[str, ...], reason: str) -> None:
+    ended = haos(*argv)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert reason in ended.err
 
 
-def test_an_unknown_cloud_is_one_line_and_a_hint(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.setenv(variable, str(tmp_path))
-    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE", raising=False)
-    monkeypatch.chdir(tmp_path)
-    code, out, err = ended(capsys, "status", "--os-cloud", "nope", "-q")
-    assert code == 1
+def test_an_unknown_cloud_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["status", "--os-cloud", "nope", "-q"])
+    out, err = capsys.readouterr()
+    assert stop.value.code == 1
     assert out == ""
     first, second = err.splitlines()
     assert first.startswith("haos: ")
     assert "nope" in first
     assert second.startswith("  hint: ")
     assert "Traceback" not in err
+
+
+def test_debug_shows_where_an_expected_error_came_from(haos: Haos) -> None:
+    ended = haos("--debug", "status", "web")
+    assert ended.code == 1
+    assert "Traceback" in ended.err
+    assert ended.err.splitlines()[-2].startswith("haos: no pair named 'web'")
+
+
+@pytest.mark.parametrize("words", [(), ("create",), ("lab", "up")])
+def test_help_is_what_the_option_says(haos: Haos, words: tuple[str, ...]) -> None:
+    assert haos("help", *words).out == haos(*words, "--help").out
+
+
+def test_help_of_what_is_not_there_is_a_usage_error(haos: Haos) -> None:
+    ended = haos("help", "lab", "nonsense")
+    assert ended.code == 2
+    assert "No such command 'lab nonsense'" in ended.err
+
+
+def test_version(haos: Haos) -> None:
+    assert haos("--version").out == f"haos, version {__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [("-q", "list"), ("list", "-q"), ("--quiet", "list", "--quiet")])
+def test_quiet_before_and_after_the_command(haos: Haos, argv: tuple[str, ...]) -> None:
+    assert haos(*argv).err == ""
+    assert "look at the cloud" in haos("list").err
+
+
+@pytest.mark.parametrize("argv", [("-v", "create", *PLAN), ("create", *PLAN, "-v"), ("--verbose", "create", *PLAN)])
+def test_verbose_before_and_after_the_command(haos: Haos, argv: tuple[str, ...]) -> None:
+    assert "POST /v2.0/ports" in haos(*argv).out
+    assert "POST /v2.0/ports" not in haos("create", *PLAN).out
+
+
+@pytest.mark.parametrize("sections", [("status", "Options", "SSH", "Output"), ("list", "Output")])
+def test_help_groups_its_options(haos: Haos, sections: tuple[str, ...]) -> None:
+    shown = haos(sections[0], "--help").out
+    assert [line[:-1] for line in shown.splitlines() if line.endswith(":") and line[0] != " "] == list(sections[1:])
+    assert max(map(len, shown.splitlines())) <= 80

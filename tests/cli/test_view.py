@@ -10,9 +10,12 @@ from rich.console import Console
 
 from haos.core.outage import Outage, Verdict
 from haos.core.probe import Echo, History
-from haos.view.console import ConsoleProgress, Output
+from haos.view.console import Output
 from haos.view.plan import plan_lines
-from haos.view.result import show_created, show_removal_plan, show_report, show_status, show_torn_down
+from haos.view.progress import ConsoleProgress
+from haos.view.result import show_created, show_removal_plan, show_report, show_torn_down
+from haos.view.status import show_status
+from haos.view.style import Style
 from haos.view.timeline import timeline
 from haos.workflow.create import CreateRequest, create, prepare
 from haos.workflow.failover import failover_test
@@ -99,7 +102,7 @@ def test_results_and_exit_codes() -> None:
     assert printed(report).endswith("PASS: 10.200.51.2 answers from ha_first\n")
 
     table = output()
-    assert show_status(status(None, None, ctx), table) == 0
+    assert show_status(status(None, None, ctx), table, Style()) == 0
     assert ": healthy\n" in printed(table)
 
     removal = output()
@@ -127,7 +130,7 @@ def test_an_unhealthy_pair_exits_4() -> None:
     port = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
     world.ports[port.id] = replace(port, pairs=())
     shown = output()
-    assert show_status(status(None, None, ctx), shown) == 4
+    assert show_status(status(None, None, ctx), shown, Style()) == 4
     assert "NOT HEALTHY" in printed(shown)
     assert "ha_first: its port lacks the address pair" in printed(shown)
 

@@ -1,0 +1,118 @@
+"""Columns and rows as text, in the formats of the openstack client (cliff): its headings, order and quoting."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from itertools import compress
+
+from haos.errors import UsageError
+from haos.view.style import QUOTES, Style
+from haos.view.table import Grid, table
+
+QUOTING = {quote: getattr(csv, f"QUOTE_{quote.upper()}") for quote in QUOTES}
+
+
+def as_list(columns: Sequence[str], rows: Grid, style: Style, *, width: int | None = None) -> str:
+    """Return several things, one a row. Raises UsageError where no column of that name exists."""
+    rows, chosen = _sorted(columns, _spelled(rows, style), style), _chosen(columns, style)
+    names = list(compress(columns, chosen))
+    picked = [list(compress(row, chosen)) for row in rows]
+    match style.format:
+        case "json":
+            return _json([dict(zip(names, row, strict=True)) for row in picked], style)
+        case "yaml":
+            return _yaml([dict(zip(names, row, strict=True)) for row in picked])
+        case "csv":
+            return _csv(names, picked, style)
+        case "value":
+            return "".join(" ".join(map(str, row)) + "\n" for row in picked)
+        case _:
+            shown = picked or style.print_empty
+            return "\n".join(table(names, picked, width=width) if shown else [""]) + "\n"
+
+
+def as_one(columns: Sequence[str], values: Sequence[object], style: Style, *, width: int | None = None) -> str:
+    """Return one thing, a field a row. Raises UsageError where no column of that name exists."""
+    chosen = _chosen(columns, style)
+    [values] = _spelled([values], style)
+    fields = list(zip(compress(columns, chosen), compress(values, chosen), strict=True))
+    match style.format:
+        case "json":
+            return _json(dict(fields), style)
+        case "yaml":
+            return "".join(_yaml({name: value}) for name, value in fields)
+        case "shell":
+            return "".join(_variable(name, value, style) for name, value in fields)
+        case "value":
+            return "".join(f"{value}\n" for _, value in fields)
+        case _:
+            # Values are of all kinds: cliff lets every one stand left.
+            rows = [(name, str(value)) for name, value in fields]
+            return "\n".join(table(("Field", "Value"), rows, width=width, narrowest=16)) + "\n"
+
+
+def _spelled(rows: Grid, style: Style) -> Grid:
+    """Spell out lists, but for the formats that have such a thing."""
+    keep = style.format in ("json", "yaml")
+    return [[_joined(cell, keep) if isinstance(cell, list | tuple) else cell for cell in row] for row in rows]
+
+
+def _joined(cell: Sequence[object], keep: bool) -> object:
+    return list(cell) if keep else ", ".join(map(str, cell))
+
+
+def _normal(column: str) -> str:
+    return column.lower().strip().replace(" ", "_")
+
+
+def _chosen(columns: Sequence[str], style: Style) -> list[bool]:
+    if not style.columns:
+        return [True] * len(columns)
+    wanted = {_normal(column) for column in style.columns}
+    chosen = [_normal(column) in wanted for column in columns]
+    if not any(chosen):
+        raise UsageError(f"no such column: {', '.join(style.columns)}", hint=f"the columns are {', '.join(columns)}")
+    return chosen
+
+
+def _sorted(columns: Sequence[str], rows: Grid, style: Style) -> Grid:
+    normal = [_normal(column) for column in columns]
+    wanted = [_normal(column) for column in style.sort_columns]
+    for index in reversed([normal.index(column) for column in wanted if column in normal]):
+
+        def key(row: Sequence[object], at: int = index) -> tuple[bool, bool, object]:
+            # What is unset comes last; numbers and words never meet in a comparison.
+            cell = row[at]
+            return cell is None, isinstance(cell, str), cell
+
+        rows = sorted(rows, key=key, reverse=style.descending)
+    return rows
+
+
+def _json(value: object, style: Style) -> str:
+    return json.dumps(value, indent=None if style.noindent else 2) + "\n"
+
+
+def _yaml(value: object) -> str:
+    import yaml  # type: ignore[import-untyped]  # late: no other format needs to pay for it
+
+    return str(yaml.safe_dump(value, default_flow_style=False))
+
+
+def _csv(names: Sequence[str], rows: Grid, style: Style) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=QUOTING[style.quote], lineterminator="\n", escapechar="\\")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _variable(name: str, value: object, style: Style) -> str:
+    variable = _normal(name).replace(":", "_").replace("-", "_")
+    # cliff escapes the quotes alone: a network named $(reboot) would be run by whoever evaluates its output.
+    text = re.sub(r'([\\"$`])', r"\\\1", str(value))
+    return f'{style.prefix}{variable}="{text}"\n'
