@@ -15,6 +15,7 @@ HaosError                       one line: the reason; `hint` names the remedy; `
 │   ├── LoginError          1
 │   └── StepError           1   a script on the node ended with an error
 ├── UnsatisfiableError      5   what `check` finds
+│   └── NoFreeAddressError  5   every address outside the pools is taken
 ├── VerificationError       4   the VIP does not do what it should
 ├── RecordError             5   a reservation port whose record cannot be trusted
 ├── LeftoverError           6   failed, and something was left
@@ -24,6 +25,10 @@ Anything else that is raised is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+Address = IPv4Address | IPv6Address
 
 
 class HaosError(Exception):
@@ -103,6 +108,14 @@ class UnsatisfiableError(HaosError):
     """The request is well formed but this cloud, as it is, cannot satisfy it."""
 
     exit_code = 5
+
+
+class NoFreeAddressError(UnsatisfiableError):
+    """Nothing is free outside the allocation pools; `offer` is an address that could be taken from a pool instead."""
+
+    def __init__(self, reason: str, *, hint: str | None = None, offer: Address | None = None) -> None:
+        super().__init__(reason, hint=hint)
+        self.offer = offer
 
 
 class VerificationError(HaosError):

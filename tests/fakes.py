@@ -26,6 +26,7 @@ from haos.core.model import (
     SecurityGroup,
     SecurityRule,
     Subnet,
+    virtual_mac,
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import Ask, Echo, History, Mark
@@ -88,6 +89,8 @@ class World:
     takeover_s: float = TAKEOVER_S
     answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
     heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
+    fabric: str = "learning"  # or "ovs": a virtual MAC is delivered to one node only; or "arp-cache": see arp_reply
+    arp_cache: dict[Address, str] = field(default_factory=dict)
     made: int = 0
 
     def new_id(self) -> str:
@@ -106,6 +109,33 @@ class World:
         now = self.clock.now
         return next((mac for at, mac in reversed(self.holders) if at <= now), None)
 
+    def arp_reply(self, vip: Address, holder: str | None) -> str | None:
+        """Return the MAC that the network names for the VIP; "arp-cache" keeps to the first that it heard."""
+        node = next((one for one in self.nodes.values() if one.mac == holder), None)
+        own = None
+        if node is not None and self.admitted(vip, node):
+            own = node.virtual_mac or node.mac
+        if self.fabric == "arp-cache":
+            return self.arp_cache.setdefault(vip, own) if own else self.arp_cache.get(vip)
+        return own
+
+    def admitted(self, vip: Address, node: FakeNode) -> bool:
+        """Say whether port security lets the node speak for the VIP."""
+        macs = {node.mac, node.virtual_mac or node.mac}
+        port = next(port for port in self.ports.values() if port.mac == node.mac)
+        return macs <= {pair.mac_address for pair in port.pairs if pair.covers(vip)}
+
+    def echo_reply(self, vip: Address, holder: str | None) -> str | None:
+        """Return the MAC that an echo is answered from, None where it does not get through."""
+        node = next((one for one in self.nodes.values() if one.mac == holder), None)
+        named = self.arp_reply(vip, holder)
+        if node is None or named not in (node.mac, node.virtual_mac):
+            return None
+        pinned = next(iter(self.nodes.values()))
+        if self.fabric == "ovs" and node.virtual_mac and node is not pinned:
+            return None
+        return node.mac
+
     def elect(self) -> None:
         """Let VRRP choose anew after something changed on a node."""
         candidates = [node for node in self.nodes.values() if node.speaks()]
@@ -115,6 +145,8 @@ class World:
         target = best.mac if best else None
         alive = {node.mac for node in candidates}
         if target == current:
+            return
+        if current in alive and best is not None and not best.preempts:
             return
         if current in alive and best is not None:
             self.holders.append((now + best.preempt_delay_s, target))
@@ -143,6 +175,21 @@ class FakeNode:
     def priority(self) -> int:
         text = "".join(file.text for config in self.files.values() for file in config.files)
         return next((int(line.split()[1]) for line in text.splitlines() if line.strip().startswith("priority ")), 0)
+
+    @property
+    def _texts(self) -> str:
+        return "".join(file.text for config in self.files.values() for file in config.files)
+
+    @property
+    def preempts(self) -> bool:
+        return "    nopreempt\n" not in self._texts
+
+    @property
+    def virtual_mac(self) -> str | None:
+        if "    use_vmac " not in self._texts:
+            return None
+        config = next(iter(self.files.values()))
+        return virtual_mac(config.vrid, config.vip.version)
 
     def snapshot(self) -> object:
         return (self.package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), self.package_by_haos)
@@ -174,6 +221,12 @@ class FakeNode:
                 for name, config in self.files.items()
             },
             withdrawn=frozenset(self.withdrawn),
+            check_files={
+                file.path.rpartition("/")[2]: file.text
+                for config in self.files.values()
+                for file in config.files
+                if ".check-" in file.path
+            },
             drop_in=next((text for path, text in texts.items() if "keepalived.service.d" in path), None),
             release_script=next((text for path, text in texts.items() if path.endswith("release-vips")), None),
             package_by_haos=self.package_by_haos,
@@ -232,6 +285,13 @@ class FakeNode:
     def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
         self._reach()
         answers = {address: mac for address, mac in self.world.answers.items() if address in addresses}
+        holder = self.world.holder()
+        vips = [fixed.address for port in self.world.ports.values() for fixed in port.fixed_ips
+                if port.device_owner == RESERVATION_OWNER]  # fmt: skip
+        for address in addresses:
+            held = holder if address in vips and holder != self.mac else None
+            if mac := self.world.arp_reply(address, held):
+                answers[address] = mac
         return Survey(answers, self.world.heard)
 
     def remove(self, removal: Removal) -> Removed:
@@ -418,17 +478,16 @@ class FakeProbe:
         self._next_s = self.world.clock.now
 
     def _catch_up(self) -> None:
+        replies: dict[str | None, tuple[str | None, str | None]] = {}
         while self._next_s <= self.world.clock.now and not self.lost:
             at = self._next_s
             mac = next((who for when, who in reversed(self.world.holders) if when <= at), None)
-            admitted = any(
-                mac == port.mac and any(pair.covers(self.vip) for pair in port.pairs)
-                for port in self.world.ports.values()
-            )
-            answered = mac is not None and admitted
-            self._echoes.append(Echo(at, at + 0.001 if answered else None, mac if answered else None))
+            if mac not in replies:
+                replies[mac] = self.world.echo_reply(self.vip, mac), self.world.arp_reply(self.vip, mac)
+            echo, ask = replies[mac]
+            self._echoes.append(Echo(at, at + 0.001 if echo else None, echo))
             if len(self._echoes) % 10 == 1:
-                self._asks.append(Ask(at, (mac,) if answered and mac else ()))
+                self._asks.append(Ask(at, (ask,) if ask else ()))
             self._next_s = at + self.interval_s
 
     def mark(self, label: str) -> None:

@@ -63,9 +63,10 @@ def command(
     from haos.view.plan import show_plan
     from haos.view.result import show_created
     from haos.workflow import create as workflow
+    from haos.workflow.request import CreateRequest, check_request
 
-    request = workflow.CreateRequest(network, nodes, name, vip, subnet, observer, verify=not no_verify)
-    workflow.check_request(request)
+    request = CreateRequest(network, nodes, name, vip, subnet, observer, verify=not no_verify)
+    check_request(request)
     with session(settings, ssh) as run:
         prepared = workflow.prepare(request, run.context)
         show_plan(prepared, run.console, verbose=run.verbose)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haos.core.model import Address, AddressPair, SecurityRule
+from haos.core.model import Address, AddressPair, Port, SecurityGroup, SecurityRule
 from haos.core.node import NodeConfig, Removal
 
 
@@ -40,22 +40,65 @@ class ReserveVip:
 
 
 @dataclass(frozen=True)
+class AdoptPort:
+    """Claim the VIP and the pair's name on a reservation port that is there, and write the record on it."""
+
+    port: Port
+    vip: Address
+    vrid: int
+    device_id: str
+    description: str
+
+
+@dataclass(frozen=True)
+class UpdateRecord:
+    """Rewrite the record on the reservation port, before what it records is changed."""
+
+    port: Port
+    description: str
+
+
+@dataclass(frozen=True)
 class MakeGroup:
-    """Make the security group that lets protocol 112 pass between the nodes, and nothing else."""
+    """Make the security group that lets the pair's own packets pass between the nodes, and nothing else."""
 
     name: str
     rules: tuple[SecurityRule, ...]
-    stale_id: str | None = None  # a half-made one of an interrupted run, to be replaced
+
+
+@dataclass(frozen=True)
+class MendGroup:
+    """Bring the pair's own security group to exactly these rules."""
+
+    group: SecurityGroup
+    rules: tuple[SecurityRule, ...]
 
 
 @dataclass(frozen=True)
 class AdmitVip:
-    """Let a node's port speak for the VIP: the address pair, and the group where one is needed."""
+    """Let a node's port speak for the VIP: the address pairs, and the group where one is needed."""
 
     node: str
     port_id: str
-    pair: AddressPair | None
+    pairs: tuple[AddressPair, ...]
     group: bool
+
+
+@dataclass(frozen=True)
+class DismissVip:
+    """Take off a node's port the pairs of a mode that is given up."""
+
+    node: str
+    port_id: str
+    pairs: tuple[AddressPair, ...]
+
+
+@dataclass(frozen=True)
+class RemovePair:
+    """Take the pair off a node whose mode changes: keepalived does not survive that by a reload."""
+
+    node: str
+    previous: NodeConfig
 
 
 @dataclass(frozen=True)
@@ -71,6 +114,7 @@ class Configure:
 
     node: str
     config: NodeConfig
+    previous: NodeConfig | None = None  # what lies there now, where it is whole
 
 
 @dataclass(frozen=True)
@@ -80,7 +124,19 @@ class Activate:
     node: str
 
 
-Change = ReserveVip | MakeGroup | AdmitVip | InstallKeepalived | Configure | Activate
+Change = (
+    ReserveVip
+    | AdoptPort
+    | UpdateRecord
+    | MakeGroup
+    | MendGroup
+    | AdmitVip
+    | DismissVip
+    | InstallKeepalived
+    | RemovePair
+    | Configure
+    | Activate
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +144,28 @@ class DeletePort:
     """Undo of ReserveVip."""
 
     port_id: str
+
+
+@dataclass(frozen=True)
+class ReleasePort:
+    """Undo of AdoptPort."""
+
+    port_id: str
+
+
+@dataclass(frozen=True)
+class RewriteRecord:
+    """Undo of UpdateRecord."""
+
+    port_id: str
+    description: str
+
+
+@dataclass(frozen=True)
+class RestoreRules:
+    """Undo of MendGroup."""
+
+    group: SecurityGroup
 
 
 @dataclass(frozen=True)
@@ -99,7 +177,7 @@ class DeleteGroup:
 
 @dataclass(frozen=True)
 class AmendPort:
-    """Undo of AdmitVip."""
+    """Undo of AdmitVip and DismissVip."""
 
     node: str
     port_id: str
@@ -114,7 +192,17 @@ class CleanNode:
     removal: Removal
 
 
-Undo = DeletePort | DeleteGroup | AmendPort | CleanNode
+@dataclass(frozen=True)
+class RestoreNode:
+    """Undo of a change of a pair that was on the node before: its earlier files, running."""
+
+    node: str
+    removal: Removal
+    config: NodeConfig
+    afresh: bool = False  # what is there must go first: its mode is another
+
+
+Undo = DeletePort | ReleasePort | RewriteRecord | RestoreRules | DeleteGroup | AmendPort | CleanNode | RestoreNode
 
 
 def describe_undo(undo: Undo) -> str:
@@ -122,9 +210,17 @@ def describe_undo(undo: Undo) -> str:
     match undo:
         case DeletePort(port_id):
             return f"reservation port {port_id}"
+        case ReleasePort(port_id):
+            return f"claim on port {port_id}"
+        case RewriteRecord(port_id, _):
+            return f"record on reservation port {port_id}"
+        case RestoreRules(group):
+            return f"rules of security group {group.name} ({group.id})"
         case DeleteGroup(group_id):
             return f"security group {group_id}"
         case AmendPort(node, port_id, _):
             return f"address pair or group on port {port_id} of {node}"
         case CleanNode(node, removal):
             return f"files of pair {removal.pair} on {node}"
+        case RestoreNode(node, removal, _, _):
+            return f"earlier configuration of pair {removal.pair} on {node}"

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from haos.core.model import CloudNetwork, Instance, Node, Quota, Subnet
+from haos.core.model import Address, CloudNetwork, Instance, Node, Quota, Subnet
 from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
@@ -83,8 +83,8 @@ def check_quota(quota: Quota, *, needs_group: bool, rules: int) -> Iterator[Find
             )
 
 
-def check_nodes(nodes: Sequence[Node], *, is_new: bool = True) -> Iterator[Finding]:
-    """Find what speaks against the instances and their ports; a pair that exists has its place on them already."""
+def check_nodes(nodes: Sequence[Node], *, pairs_needed: int = 1) -> Iterator[Finding]:
+    """Find what speaks against the instances and their ports; a pair that exists needs no more address pairs."""
     if len({node.name for node in nodes}) < len(nodes):
         yield blocker(
             "same-name", f"two nodes have the same name, {nodes[0].name!r}", "openstack server set --name …"
@@ -96,11 +96,18 @@ def check_nodes(nodes: Sequence[Node], *, is_new: bool = True) -> Iterator[Findi
                 "port-security-off",
                 f"port security is off on {node.name}'s port: it needs no address pair, and gets none",
             )
-        elif is_new and len(node.port.pairs) >= MAX_PAIRS:
+        elif len(node.port.pairs) + pairs_needed > MAX_PAIRS and pairs_needed:
             yield blocker(
                 "pairs-full",
-                f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs; the limit is {MAX_PAIRS}",
+                f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs and needs {pairs_needed} more; "
+                f"the limit is {MAX_PAIRS}",
                 f"openstack port show {node.port.id} -c allowed_address_pairs",
+            )
+        if not node.port.admin_up:
+            yield blocker(
+                "port-down",
+                f"{node.name}'s port is administratively down",
+                f"openstack port set --enable {node.port.id}",
             )
     hosts = [node.instance.host_id for node in nodes if node.instance.host_id]
     if len(set(hosts)) < len(hosts):
@@ -108,6 +115,40 @@ def check_nodes(nodes: Sequence[Node], *, is_new: bool = True) -> Iterator[Findi
             "same-hypervisor",
             "two nodes run on one hypervisor: if it dies, so does the VIP",
             "put them into a server group with policy anti-affinity when they are next built",
+        )
+
+
+def check_observer(observer: Instance | None, *, watched: bool, on_subnet: bool = True) -> Iterator[Finding]:
+    """Find what speaks against the one who is to watch."""
+    if not watched:
+        return
+    if observer is None:
+        yield warning(
+            "no-observer",
+            "no instance on the network is named or tagged 'observer': how long a failover takes stays unknown",
+            "name one with --observer, or say --no-observer",
+        )
+        return
+    yield from check_instance(observer)
+    if not on_subnet:
+        yield warning(
+            "observer-elsewhere",
+            f"observer {observer.name} has no address on the pair's subnet: it cannot see which node answers",
+            "name another --observer",
+        )
+
+
+def check_echo(
+    deaf: Sequence[str], observer: Instance | None, address: Address | None, version: int
+) -> Iterator[Finding]:
+    """Find nodes (`deaf`) whose security groups keep the observer's ICMP echoes out."""
+    if deaf and observer is not None:
+        family, protocol = ("IPv4", "icmp") if version == 4 else ("IPv6", "ipv6-icmp")
+        yield blocker(
+            "no-icmp",
+            f"the security groups of {', '.join(deaf)} do not admit ICMP from {observer.name}: it could not watch",
+            f"openstack security group rule create --ethertype {family} --protocol {protocol} "
+            f"--remote-ip {address} GROUP; or --no-verify",
         )
 
 

@@ -168,19 +168,28 @@ class Node:
     instance: Instance
     port: Port
     address: Address  # the port's own address on the pair's subnet: source of its adverts
+    interface: str | None = None  # the port's device inside; None as long as nobody has looked
 
     @property
     def name(self) -> str:
         return self.instance.name
 
 
+@dataclass(frozen=True)
+class ServiceCheck:
+    """What must succeed on a node for it to hold the VIP: a command, "tcp:PORT" or a URL (core/service.py)."""
+
+    spec: str
+
+
 class Added(enum.Flag):
     """What haos itself put on a node or its port, and so may take away again."""
 
     NOTHING = 0
-    PAIR = enum.auto()
+    PAIR = enum.auto()  # {VIP} with the port's own MAC
     GROUP = enum.auto()
     PACKAGE = enum.auto()
+    VMAC = enum.auto()  # {VIP} with the virtual router's MAC
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,8 @@ class Timing:
 
     advertisement_interval_s: float = 0.3
     preempt_delay_s: int = 5
+    preempt: bool = True  # whether the preferred node takes the VIP back once it can
+    bfd: bool = False  # two nodes: the Backup watches the Active by BFD (RFC 5880)
 
 
 @dataclass(frozen=True)
@@ -214,6 +225,13 @@ class Pair:
     timing: Timing = field(default_factory=Timing)
     reservation_id: str = ""
     verified: bool = False  # a trial failover was seen to work
+    adopted: bool = False  # the reservation port was somebody's own before: teardown gives it back
+    checks: tuple[ServiceCheck, ...] = ()  # kept on the nodes, never in the cloud
+
+    @property
+    def has_group(self) -> bool:
+        """Whether a security group of its own is on any port."""
+        return any(Added.GROUP in member.added for member in self.members)
 
 
 def virtual_mac(vrid: int, version: int) -> str:

@@ -49,3 +49,8 @@ def group_name(name: str) -> str:
 def port_name(name: str) -> str:
     """Return the name of a pair's reservation port."""
     return f"haos-vip-{name}"
+
+
+def group_mark(reservation_id: str) -> str:
+    """Return the description that marks a security group as belonging to one reservation of haos."""
+    return f"haos:vip {reservation_id}"

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from haos.core import names, record
 from haos.core.changes import (
     Activate,
     AdmitVip,
+    AdoptPort,
     Change,
     Configure,
+    DismissVip,
     InstallKeepalived,
     MakeGroup,
+    MendGroup,
+    RemovePair,
     Reservation,
     ReserveVip,
+    UpdateRecord,
 )
-from haos.core.keepalived import config_current
 from haos.core.model import (
+    RESERVATION_OWNER,
     Added,
     AddressPair,
     CloudNetwork,
+    Mode,
     Node,
     Pair,
     Port,
     SecurityGroup,
-    SecurityRule,
     Subnet,
     virtual_mac,
 )
 from haos.core.node import NodeConfig, NodeFacts
-from haos.core.security import vrrp_rules
+from haos.core.nodeconf import config_current
+from haos.core.security import pair_rules, same_rules
+
+LINK_LOCAL = int(IPv6Address("fe80::"))
 
 
 @dataclass(frozen=True)
@@ -43,19 +52,16 @@ class Desired:
     nodes: tuple[Node, ...]  # in the order of the pair's members
     configs: Mapping[str, NodeConfig]  # by node name
 
-    @property
-    def needs_group(self) -> bool:
-        """Whether any member's port gets a group of ours."""
-        return any(Added.GROUP in member.added for member in self.pair.members)
-
 
 @dataclass(frozen=True)
 class Seen:
     """What is there already, of this pair."""
 
     facts: Mapping[str, NodeFacts]  # by node name
-    reservation: Port | None = None
+    reservation: Port | None = None  # the pair's, or a free one to adopt
     group: SecurityGroup | None = None
+    pair: Pair | None = None  # as the record says; None where the pair is new
+    configs: Mapping[str, NodeConfig] | None = None  # what the record's pair means for each node
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def make_plan(desired: Desired, seen: Seen) -> Plan:
     """Return what turns `seen` into `desired`.
 
     The invariant behind the order: no daemon runs a pair's instance before the VIP is reserved and every node's port
-    may speak for it; else two nodes could both turn Active, or a stranger could be given the address.
+    may speak for it; else two nodes could both turn Active, or a stranger could be given the address. The record goes
+    before what it records.
     """
     return Plan(
         desired,
@@ -82,65 +89,122 @@ def make_plan(desired: Desired, seen: Seen) -> Plan:
             *_group(desired, seen),
             *_admit(desired, seen),
             *_install(desired, seen),
+            *_leave_mode(desired, seen),
             *_configure(desired, seen),
         ),
     )
 
 
 def _reserve(desired: Desired, seen: Seen) -> list[Change]:
-    if seen.reservation:
-        return []
-    pair = desired.pair
-    reservation = Reservation(
-        network_id=pair.network_id,
-        subnet_id=desired.subnet.id,
-        address=pair.vip,
-        mac=virtual_mac(pair.vrid, pair.vip.version),
-        name=names.port_name(pair.name),
-        device_id=names.device_id(pair.name),
-        description=record.encode(pair),
-    )
-    return [ReserveVip(reservation, pair.vrid)]
+    pair, port = desired.pair, seen.reservation
+    description = record.encode(pair)
+    if port is None:
+        reservation = Reservation(
+            network_id=pair.network_id,
+            subnet_id=desired.subnet.id,
+            address=pair.vip,
+            mac=virtual_mac(pair.vrid, pair.vip.version),
+            name=names.port_name(pair.name),
+            device_id=names.device_id(pair.name),
+            description=description,
+        )
+        return [ReserveVip(reservation, pair.vrid)]
+    if port.device_owner != RESERVATION_OWNER:
+        return [AdoptPort(port, pair.vip, pair.vrid, names.device_id(pair.name), description)]
+    return [] if port.description == description else [UpdateRecord(port, description)]
 
 
 def _group(desired: Desired, seen: Seen) -> list[Change]:
-    if not desired.needs_group:
+    if not desired.pair.has_group:
         return []
-    rules = vrrp_rules([node.address for node in desired.nodes])
-    if seen.group and _same_rules(seen.group, rules):
-        return []
-    stale = seen.group.id if seen.group else None
-    return [MakeGroup(names.group_name(desired.pair.name), rules, stale)]
-
-
-def _same_rules(group: SecurityGroup, rules: Sequence[SecurityRule]) -> bool:
-    return {replace(rule, id="") for rule in group.rules} == set(rules)
+    rules = pair_rules([node.address for node in desired.nodes], bfd=desired.pair.timing.bfd)
+    if seen.group is None:
+        return [MakeGroup(names.group_name(desired.pair.name), rules)]
+    return [] if same_rules(seen.group.rules, rules) else [MendGroup(seen.group, rules)]
 
 
 def _admit(desired: Desired, seen: Seen) -> list[Change]:
     changes: list[Change] = []
     for node, member in zip(desired.nodes, desired.pair.members, strict=True):
-        pair = None if admits(node.port, desired.pair) else AddressPair(str(desired.pair.vip), node.port.mac)
+        missing = missing_pairs(node.port, desired.pair)
         attached = seen.group is not None and seen.group.id in node.port.group_ids
         group = Added.GROUP in member.added and not attached
-        if node.port.port_security and (pair or group):
-            changes.append(AdmitVip(node.name, node.port.id, pair, group))
+        if node.port.port_security and (missing or group):
+            changes.append(AdmitVip(node.name, node.port.id, missing, group))
     return changes
 
 
-def admits(port: Port, pair: Pair) -> bool:
-    """Say whether a port already has exactly the pair {VIP} with its own MAC.
+def own_pair(port: Port, pair: Pair) -> AddressPair:
+    """Return the address pair {VIP} with the port's own MAC."""
+    return AddressPair(str(pair.vip), port.mac)
+
+
+def vmac_pairs(pair: Pair) -> tuple[AddressPair, ...]:
+    """Return the address pairs of vmac mode beside {VIP}: ARP answers carry the virtual MAC.
+
+    For IPv6 its link-local address too, which the OVS firewall admits only for a port's own MAC.
+    """
+    mac = virtual_mac(pair.vrid, pair.vip.version)
+    if pair.vip.version == 4:
+        return (AddressPair(str(pair.vip), mac),)
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    local = IPv6Address(LINK_LOCAL | int.from_bytes(identifier))
+    return AddressPair(str(pair.vip), mac), AddressPair(str(local), mac)
+
+
+def wanted_pairs(port: Port, pair: Pair) -> tuple[AddressPair, ...]:
+    """Return every address pair that a node's port needs."""
+    return (own_pair(port, pair), *(vmac_pairs(pair) if pair.mode is Mode.VMAC else ()))
+
+
+def missing_pairs(port: Port, pair: Pair) -> tuple[AddressPair, ...]:
+    """Return the address pairs that a port still needs.
 
     A wider pair lets the frames pass as well, but only an exact one makes OVN bind the VIP to the node.
     """
-    return any(
-        have.network.num_addresses == 1 and have.covers(pair.vip) and have.mac_address.lower() == port.mac
-        for have in port.pairs
-    )
+    return tuple(want for want in wanted_pairs(port, pair) if not any(_same(have, want) for have in port.pairs))
+
+
+def _same(have: AddressPair, want: AddressPair) -> bool:
+    return have.network == want.network and have.mac_address.lower() == want.mac_address
+
+
+def admits(port: Port, pair: Pair) -> bool:
+    """Say whether a port has all the address pairs that the pair needs there."""
+    return not missing_pairs(port, pair)
+
+
+def added_pairs(port: Port, pair: Pair, added: Added) -> tuple[AddressPair, ...]:
+    """Return the address pairs that, as the record says, haos itself put on a port."""
+    own = (own_pair(port, pair),) if Added.PAIR in added else ()
+    return (*own, *(vmac_pairs(pair) if Added.VMAC in added else ()))
 
 
 def _install(desired: Desired, seen: Seen) -> list[Change]:
     return [InstallKeepalived(node.name) for node in desired.nodes if seen.facts[node.name].keepalived is None]
+
+
+def changes_mode(desired: Desired, seen: Seen) -> bool:
+    """Say whether a pair that is there changes its mode."""
+    return seen.pair is not None and seen.pair.mode is not desired.pair.mode
+
+
+def _leave_mode(desired: Desired, seen: Seen) -> list[Change]:
+    """Take the pair off every node before any node has the new mode: the two do not understand each other."""
+    if not changes_mode(desired, seen) or seen.pair is None or seen.configs is None:
+        return []
+    changes: list[Change] = [
+        RemovePair(node.name, seen.configs[node.name])
+        for node in reversed(desired.nodes)
+        if seen.pair.name in seen.facts[node.name].pair_files
+    ]
+    for node, member in zip(desired.nodes, seen.pair.members, strict=True):
+        kept = wanted_pairs(node.port, desired.pair)
+        gone = tuple(pair for pair in added_pairs(node.port, seen.pair, member.added) if pair not in kept)
+        if gone:
+            changes.append(DismissVip(node.name, node.port.id, gone))
+    return changes
 
 
 def _configure(desired: Desired, seen: Seen) -> list[Change]:
@@ -152,10 +216,22 @@ def _configure(desired: Desired, seen: Seen) -> list[Change]:
     stale = [
         node
         for node in desired.nodes
-        if not config_current(desired.configs[node.name], seen.facts[node.name]) or not _runs(seen.facts[node.name])
+        if changes_mode(desired, seen)
+        or not config_current(desired.configs[node.name], seen.facts[node.name])
+        or not _runs(seen.facts[node.name])
     ]
-    files = [Configure(node.name, desired.configs[node.name]) for node in reversed(stale)]
+    files = [
+        Configure(node.name, desired.configs[node.name], _previous(node, desired, seen)) for node in reversed(stale)
+    ]
     return [*files, *(Activate(node.name) for node in stale)]
+
+
+def _previous(node: Node, desired: Desired, seen: Seen) -> NodeConfig | None:
+    """Return what lies on a node where it is all that the record says, and so can be put back as it was."""
+    config = (seen.configs or {}).get(node.name)
+    if config is None or changes_mode(desired, seen) or config == desired.configs[node.name]:
+        return None
+    return config if config_current(config, seen.facts[node.name]) else None
 
 
 def _runs(facts: NodeFacts) -> bool:

@@ -2,11 +2,12 @@
 
     haos/1 n=web m=garp a=300 d=5 v=1 N=kTxBMQzDTfSffrTPSuiFyg:240:p,4iDi2fTeSUGS4GQO41KqTw:230:pgk
 
-n name · m mode · a advertisement interval in ms · d preempt delay in s · v whether a trial failover was seen to
-work · N the members in order: port id (16 bytes
-in base64url) : priority : what haos added (p address pair, g security group, k package). The VIP, the VRID and the
-network are not repeated: they are the port's own fixed IP, MAC and network. The schema version comes first, so that
-an older haos can refuse what it does not know.
+n name · m mode · a advertisement interval in ms · d preempt delay in s, or n for none at all (nopreempt) · v whether
+a trial failover was seen to work · b=1 BFD · r=VRID the port was adopted: it goes back to its owner, and its MAC says
+nothing of the VRID · N the members in order: port id (16 bytes in base64url) : priority : what haos added (p address
+pair, v the one with the virtual MAC, g security group, k package). The VIP, the VRID and the network are not
+repeated: they are the port's own fixed IP, MAC and network. The schema version comes first, so that an older haos can
+refuse what it does not know. Service checks are not here: what runs on a node never comes from the cloud.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ SCHEMA = "haos/1"
 MAX_LENGTH = 255  # Neutron's limit for a description
 
 _RECORD = re.compile(
-    rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>[a-z]+) a=(?P<interval>\d{{1,5}}) d=(?P<delay>\d{{1,4}}) "
-    r"v=(?P<verified>[01]) N=(?P<members>[A-Za-z0-9_:,-]+)"
+    rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>garp|vmac) a=(?P<interval>[0-9]{{1,5}}) "
+    r"d=(?P<delay>[0-9]{1,4}|n) v=(?P<verified>[01])(?P<bfd> b=1)?(?: r=(?P<vrid>[0-9]{1,3}))? "
+    r"N=(?P<members>[A-Za-z0-9_:,-]+)"
 )
-_MEMBER = re.compile(r"(?P<port>[A-Za-z0-9_-]{22}):(?P<priority>\d{1,3}):(?P<added>p?g?k?)")
-_LETTERS = {"p": Added.PAIR, "g": Added.GROUP, "k": Added.PACKAGE}
+_MEMBER = re.compile(r"(?P<port>[A-Za-z0-9_-]{22}):(?P<priority>[0-9]{1,3}):(?P<added>p?v?g?k?)")
+_LETTERS = {"p": Added.PAIR, "v": Added.VMAC, "g": Added.GROUP, "k": Added.PACKAGE}
 
 
 def encode(pair: Pair) -> str:
@@ -36,8 +38,9 @@ def encode(pair: Pair) -> str:
     timing = pair.timing
     members = ",".join(_encode_member(member) for member in pair.members)
     interval_ms = round(timing.advertisement_interval_s * 1000)
-    when = f"a={interval_ms} d={timing.preempt_delay_s}"
-    text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d} N={members}"
+    when = f"a={interval_ms} d={timing.preempt_delay_s if timing.preempt else 'n'}"
+    more = (" b=1" if timing.bfd else "") + (f" r={pair.vrid}" if pair.adopted else "")
+    text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d}{more} N={members}"
     if len(text) > MAX_LENGTH:
         raise RecordError(f"the record of pair {pair.name} needs {len(text)} characters, {MAX_LENGTH} fit")
     return text
@@ -46,31 +49,46 @@ def encode(pair: Pair) -> str:
 def decode(port: Port) -> Pair:
     """Return the pair that a reservation port stands for; every field is checked. Raises RecordError."""
     match = _RECORD.fullmatch(port.description)
-    vrid = vrid_of(port.mac)
-    if not match or vrid is None or len(port.fixed_ips) != 1:
+    if not match or len(port.fixed_ips) != 1:
         raise _unreadable(port, "it is not a record of this version of haos")
     name, vip = match["name"], port.fixed_ips[0].address
-    if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(name) or vrid[1] != vip.version:
+    if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(name):
         raise _unreadable(port, "it does not belong to this port")
-    if match["mode"] != Mode.GARP:
-        raise _unreadable(port, f"mode {match['mode']!r} is not one of this version of haos")
-    if int(match["delay"]) > 1000:  # keepalived's limit
-        raise _unreadable(port, f"a preempt delay of {match['delay']} s is out of range")
-    interval_ms = int(match["interval"])
-    if not 10 <= interval_ms <= 40_950:  # keepalived's and RFC 9568's range for IPv4 and IPv6
-        raise _unreadable(port, f"an advertisement interval of {interval_ms} ms is out of range")
     return Pair(
         name=name,
         network_id=port.network_id,
         project_id=port.project_id,
         vip=vip,
-        vrid=vrid[0],
+        vrid=_decode_vrid(port, match["vrid"], vip.version),
         members=_decode_members(port, match["members"]),
         mode=Mode(match["mode"]),
-        timing=Timing(interval_ms / 1000, int(match["delay"])),
+        timing=_decode_timing(port, match),
         reservation_id=port.id,
         verified=match["verified"] == "1",
+        adopted=match["vrid"] is not None,
     )
+
+
+def _decode_vrid(port: Port, text: str | None, version: int) -> int:
+    of_mac = vrid_of(port.mac)
+    if text is not None:
+        if not 1 <= int(text) <= 255:
+            raise _unreadable(port, f"VRID {text} is out of range")
+        return int(text)
+    if of_mac is None or of_mac[1] != version:
+        raise _unreadable(port, "its MAC address is not a virtual router's")
+    return of_mac[0]
+
+
+def _decode_timing(port: Port, match: re.Match[str]) -> Timing:
+    interval_ms = int(match["interval"])
+    preempt = match["delay"] != "n"
+    delay_s = int(match["delay"]) if preempt else Timing.preempt_delay_s
+    if delay_s > 1000:  # keepalived's limit
+        raise _unreadable(port, f"a preempt delay of {delay_s} s is out of range")
+    if not 10 <= interval_ms <= 40_950:  # keepalived's and RFC 9568's range for IPv4 and IPv6
+        raise _unreadable(port, f"an advertisement interval of {interval_ms} ms is out of range")
+    return Timing(interval_ms / 1000, delay_s, preempt, match["bfd"] is not None)
 
 
 def port_code(port_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from haos.core.model import Address, Pool, Port, Subnet
-from haos.errors import UnsatisfiableError
+from haos.errors import NoFreeAddressError
 
 
 @dataclass(frozen=True)
@@ -96,26 +96,63 @@ def free_spans(subnet: Subnet, taken: Iterable[Span]) -> Iterator[tuple[int, int
         yield cursor, end
 
 
-def choose(subnet: Subnet, ports: Iterable[Port], *, avoid: Collection[Address] = ()) -> Address:
-    """Return the lowest free address outside the pools; UnsatisfiableError tells in numbers where all have gone."""
+def candidates_in_pools(subnet: Subnet, ports: Iterable[Port]) -> Iterator[Address]:
+    """Yield free addresses inside the pools, highest first: Neutron hands out low ones sooner."""
+    taken = list(spans_in_use(subnet, ports))
+    inside = [(int(pool.first), int(pool.last)) for pool in subnet.pools]
+    for first, last in sorted(inside, reverse=True):
+        for low, high in reversed(list(free_spans(subnet, [*taken, *_outside(subnet, first, last)]))):
+            for number in range(high, low - 1, -1):
+                yield _address(number, subnet)
+
+
+def _outside(subnet: Subnet, first: int, last: int) -> tuple[Span, Span]:
+    low, high = int(subnet.cidr.network_address), int(subnet.cidr.broadcast_address)
+    return Span(low - 1, first - 1, "below the pool"), Span(last + 1, high + 1, "above the pool")
+
+
+def choose(
+    subnet: Subnet, ports: Iterable[Port], *, avoid: Collection[Address] = (), from_pool: bool = False
+) -> Address:
+    """Return the lowest free address outside the pools; with `from_pool`, where there is none, one from a pool.
+
+    Raises NoFreeAddressError, which tells in numbers where all have gone.
+    """
     ports = tuple(ports)
     for address in candidates(subnet, ports):
         if address not in avoid:
             return address
-    raise no_free_address(subnet, ports)
+    in_pool = next((one for one in candidates_in_pools(subnet, ports) if one not in avoid), None)
+    if from_pool and in_pool is not None:
+        return in_pool
+    raise no_free_address(subnet, ports, in_pool)
 
 
-def no_free_address(subnet: Subnet, ports: Iterable[Port]) -> UnsatisfiableError:
+def no_free_address(subnet: Subnet, ports: Iterable[Port], offer: Address | None = None) -> NoFreeAddressError:
     """Build the error that says where all the addresses of a subnet have gone."""
     pools = list(spans_of_pools(subnet.pools))
     used = list(spans_in_use(subnet, ports))
     in_pools = _size(subnet, pools)
     elsewhere = _size(subnet, [*used, *pools]) - in_pools
-    return UnsatisfiableError(
+    shrink = "shrink a pool: openstack subnet unset --allocation-pool …, then set a smaller one"
+    return NoFreeAddressError(
         f"no free address outside the allocation pools of subnet {subnet.name or subnet.id} ({subnet.cidr}): "
         f"{in_pools} of {subnet.cidr.num_addresses} addresses are in pools, {elsewhere} more are in use or reserved",
-        hint="shrink a pool: openstack subnet unset --allocation-pool …, then set a smaller one",
+        hint=f"--vip-from-pool takes one from a pool (the reservation guards it); or {shrink}" if offer else shrink,
+        offer=offer,
     )
+
+
+def adoptable(vip: Address, ports: Iterable[Port], project_id: str) -> Port | None:
+    """Return the project's own free reservation of an address: a port that nobody uses, with nothing else on it."""
+    for port in ports:
+        if (
+            [fixed.address for fixed in port.fixed_ips] == [vip]
+            and port.project_id == project_id
+            and not (port.device_id or port.device_owner or port.description or port.pairs)
+        ):
+            return port
+    return None
 
 
 def _size(subnet: Subnet, taken: Iterable[Span]) -> int:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from haos.core import vrrp
-from haos.core.changes import Activate, AdmitVip, Change, Configure, InstallKeepalived, MakeGroup, ReserveVip
+from haos.core.changes import (
+    Activate,
+    AdmitVip,
+    AdoptPort,
+    Change,
+    Configure,
+    DismissVip,
+    InstallKeepalived,
+    MakeGroup,
+    MendGroup,
+    RemovePair,
+    ReserveVip,
+    UpdateRecord,
+)
+from haos.core.model import AddressPair, SecurityRule, vrid_of
 from haos.core.plan import Plan
 from haos.view.console import Output
 from haos.workflow.create import Prepared
@@ -34,9 +48,9 @@ def plan_lines(plan: Plan, *, verbose: bool = False) -> Iterator[str]:
         if verbose:
             yield from _details(change)
     yield f"Plan: {counts['+']} to add, {counts['~']} to change."
-    backups = [member.priority for member in pair.members[1:]]
-    stop_s, crash_s = vrrp.bound_of_clean_stop_s(pair.timing, backups), vrrp.bound_of_crash_s(pair.timing, backups)
-    yield f"Predicted outage: clean stop at most {stop_s:.3f} s, crash at most {crash_s:.2f} s (RFC 9568 timers)."
+    yield "Predicted outage, at most:"
+    for one in vrrp.predict(pair):
+        yield f"  {one.fault:<18} {one.bound_s:.3f} s  ({one.why})"
 
 
 def describe(change: Change) -> Iterator[tuple[str, str, str]]:
@@ -44,13 +58,22 @@ def describe(change: Change) -> Iterator[tuple[str, str, str]]:
     match change:
         case ReserveVip(reservation):
             yield "+", "port", f"{reservation.name}: {reservation.address}, MAC {reservation.mac}"
+        case AdoptPort(port, vip, vrid):
+            yield "~", "port", f"{port.name or port.id}: {vip}, adopted as reservation with VRID {vrid}"
+        case UpdateRecord(port):
+            yield "~", "port", f"{port.name or port.id}: the record"
         case MakeGroup(name, rules):
-            peers = ", ".join(dict.fromkeys(str(rule.remote_ip) for rule in rules))
-            yield "+", "security group", f"{name}: protocol 112 to and from {peers}, nothing else"
-        case AdmitVip(node, port_id, pair, group):
-            gains = [f"allowed address pair {pair.ip_address}"] * bool(pair) if pair else []
+            yield "+", "security group", f"{name}: {_flows(rules)}, nothing else"
+        case MendGroup(group, rules):
+            yield "~", "security group", f"{group.name}: {_flows(rules)}, nothing else"
+        case AdmitVip(node, port_id, pairs, group):
+            gains = [f"allowed address pair {_shown(pair)}" for pair in pairs]
             gains += ["the security group"] if group else []
             yield "~", "port", f"{port_id} ({node}): + {', '.join(gains)}"
+        case DismissVip(node, port_id, pairs):
+            yield "~", "port", f"{port_id} ({node}): - {', '.join(_shown(pair) for pair in pairs)}"
+        case RemovePair(node, previous):
+            yield "~", "service", f"pair {previous.pair} leaves {node}, to come back in its new mode"
         case InstallKeepalived(node):
             yield "+", "package", f"keepalived on {node}"
         case Configure(node, config):
@@ -62,15 +85,30 @@ def describe(change: Change) -> Iterator[tuple[str, str, str]]:
             yield "~", "service", f"keepalived on {node}"
 
 
+def _shown(pair: AddressPair) -> str:
+    virtual = " with the virtual MAC" if vrid_of(pair.mac_address) else ""
+    return f"{pair.ip_address}{virtual}"
+
+
+def _flows(rules: tuple[SecurityRule, ...]) -> str:
+    peers = ", ".join(dict.fromkeys(str(rule.remote_ip) for rule in rules))
+    kinds = dict.fromkeys(f"UDP {rule.port_min}" if rule.port_min else f"protocol {rule.protocol}" for rule in rules)
+    return f"{' and '.join(kinds)} to and from {peers}"
+
+
 def _details(change: Change) -> Iterator[str]:
     match change:
         case ReserveVip(reservation):
             yield f"      POST /v2.0/ports  device_owner=haos:vip device_id={reservation.device_id}"
             yield f"      description={reservation.description!r}"
+        case AdoptPort(port) | UpdateRecord(port):
+            yield f"      PUT /v2.0/ports/{port.id}  description={change.description!r}"
+        case MendGroup(group, rules):
+            yield f"      POST and DELETE /v2.0/security-group-rules, up to {len(rules)} rules of {group.id}"
         case MakeGroup(name, rules):
             yield f"      POST /v2.0/security-groups  name={name}"
             yield f"      DELETE the default egress rules, POST /v2.0/security-group-rules  ({len(rules)} rules)"
-        case AdmitVip(_, port_id, _, _):
+        case AdmitVip(_, port_id) | DismissVip(_, port_id):
             yield f"      PUT /v2.0/ports/{port_id}  If-Match: revision_number=…"
         case Configure(_, config):
             for file in config.files:

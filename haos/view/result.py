@@ -33,6 +33,8 @@ def show_created(created: Created, output: Output) -> int:
         output.hint(f"next: haos failover-test {pair.name}   undo: haos teardown {pair.name}")
         return 0
     output.line(f"{seen.verdict}: {seen.reason}.")
+    if created.proven:
+        return 0
     output.hint(f"the pair was kept; look: haos status {pair.name}   undo: haos teardown {pair.name}")
     return EXIT_NOT_PROVEN
 
@@ -89,5 +91,7 @@ def show_torn_down(torn: TornDown, output: Output) -> int:
     """Print what a teardown took away."""
     for line in torn.done:
         output.line(f"  - {line}")
+    for line in torn.skipped:
+        output.line(f"  ! skipped: {line}")
     output.line(f"Pair {torn.pair.name} is gone; VIP {torn.pair.vip} is free again.")
     return 0

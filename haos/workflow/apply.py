@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from threading import Lock
 
-from haos.core import record
 from haos.core.changes import (
     Activate,
     AdmitVip,
+    AdoptPort,
     AmendPort,
     Change,
     CleanNode,
     Configure,
     DeleteGroup,
     DeletePort,
+    DismissVip,
     InstallKeepalived,
     MakeGroup,
+    MendGroup,
     PortAmendment,
+    ReleasePort,
+    RemovePair,
     ReserveVip,
+    RestoreNode,
+    RestoreRules,
+    RewriteRecord,
     Undo,
+    UpdateRecord,
     describe_undo,
 )
 from haos.core.model import Node, Pair, Port, SecurityGroup
-from haos.core.node import Removal
+from haos.core.names import group_mark
+from haos.core.node import NodeConfig, Removal
 from haos.core.plan import Plan, Seen
-from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
-from haos.workflow.context import Cloud, Context
+from haos.errors import HaosError, LeftoverError
+from haos.workflow.context import Context
 from haos.workflow.parallel import for_each
+from haos.workflow.undo import raise_after_undo
 
 
 class LostRaceError(HaosError):
@@ -46,11 +56,13 @@ class Ledger:
     lock: Lock = field(default_factory=Lock)
 
     def note(self, undo: Undo) -> None:
-        """Remember an undo; one for a node takes the place of an earlier one for the same node."""
+        """Remember an undo; of those for one node the one that takes back most stands."""
         with self.lock:
-            if isinstance(undo, CleanNode):
-                same = [old for old in self.undos if isinstance(old, CleanNode) and old.node == undo.node]
-                if any(old.removal.purge_package for old in same):
+            if isinstance(undo, CleanNode | RestoreNode):
+                same = [
+                    old for old in self.undos if isinstance(old, CleanNode | RestoreNode) and old.node == undo.node
+                ]
+                if any(isinstance(old, RestoreNode) or old.removal.purge_package for old in same):
                     return
                 self.undos = [old for old in self.undos if old not in same]
             self.undos.append(undo)
@@ -61,22 +73,33 @@ class Ledger:
             self.undos = [old for old in self.undos if old != undo]
 
 
-def apply(plan: Plan, seen: Seen, ctx: Context) -> Ledger:
+def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger:
     """Make every change of the plan, in its order; the same kind in parallel where order does not matter.
 
     If one fails for good, or the user interrupts, all that this run did is undone in reverse and the error raised;
-    what could not be undone is listed in a LeftoverError.
+    what could not be undone is listed in a LeftoverError. With `keep` nothing is undone, and all of it is listed.
     """
     ledger = Ledger(seen.reservation, seen.group)
     try:
         for changes in in_batches(plan.changes):
             for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
     except (HaosError, KeyboardInterrupt) as error:
-        raise_after_undo(error, ledger, plan.desired.nodes, ctx)
+        if keep and ledger.undos and isinstance(error, HaosError):
+            raise kept(error, ledger) from error
+        raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx)
     return ledger
 
 
-_TOGETHER = (AdmitVip, InstallKeepalived)
+def kept(error: HaosError, ledger: Ledger) -> LeftoverError:
+    """Build the error of a run that was to leave for a look what it had done."""
+    listed = "; ".join(describe_undo(undo) for undo in ledger.undos)
+    return LeftoverError(
+        f"{error}. Kept, as you asked: {listed}",
+        hint="the same haos create goes on from here; haos teardown takes it all away",
+    )
+
+
+_TOGETHER = (AdmitVip, DismissVip, InstallKeepalived)
 
 
 def in_batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
@@ -89,27 +112,46 @@ def in_batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
 
 
 def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) -> None:
-    nodes = {node.name: node for node in plan.desired.nodes}
-    pair = plan.desired.pair
-    fresh = {name for name, facts in seen.facts.items() if pair.name not in facts.pair_files}
     match change:
         case ReserveVip():
             _reserve(change, ledger, ctx)
+        case AdoptPort():
+            _adopt(change, ledger, ctx)
+        case UpdateRecord():
+            _update_record(change, ledger, ctx)
         case MakeGroup():
             _make_group(change, ledger, ctx)
-        case AdmitVip():
-            _admit(change, nodes[change.node], ledger, ctx)
+        case MendGroup():
+            _mend_group(change, ledger, ctx)
+        case AdmitVip() | DismissVip():
+            _amend(change, _node(change.node, plan), ledger, ctx)
+        case InstallKeepalived() | RemovePair() | Configure() | Activate():
+            _on_node(change, _node(change.node, plan), plan.desired.pair, seen, ledger, ctx)
+
+
+def _node(name: str, plan: Plan) -> Node:
+    return next(node for node in plan.desired.nodes if node.name == name)
+
+
+def _on_node(
+    change: InstallKeepalived | RemovePair | Configure | Activate,
+    node: Node,
+    pair: Pair,
+    seen: Seen,
+    ledger: Ledger,
+    ctx: Context,
+) -> None:
+    # A pair that lay on the node before this run is not this run's to take away.
+    fresh = pair.name not in seen.facts[node.name].pair_files
+    match change:
         case InstallKeepalived():
-            _told(
-                ctx,
-                f"install keepalived on {change.node}",
-                lambda: _install(nodes[change.node], pair, fresh, ledger, ctx),
-            )
+            _told(ctx, f"install keepalived on {node.name}", lambda: _install(node, pair, fresh, ledger, ctx))
+        case RemovePair():
+            _told(ctx, f"take the pair off {node.name}", lambda: _remove(change.previous, node, ledger, ctx))
         case Configure():
-            _told(ctx, f"configure {change.node}", lambda: _configure(change, nodes[change.node], fresh, ledger, ctx))
+            _told(ctx, f"configure {node.name}", lambda: _configure(change, node, fresh, ledger, ctx))
         case Activate():
-            agent = ctx.fleet.node(nodes[change.node].instance)
-            _told(ctx, f"start keepalived on {change.node}", agent.activate)
+            _told(ctx, f"start keepalived on {node.name}", ctx.fleet.node(node.instance).activate)
 
 
 def _told(ctx: Context, title: str, work: Callable[[], object]) -> None:
@@ -134,96 +176,65 @@ def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
             raise LostRaceError(f"{wanted.device_id} was made by somebody else at the same time")
 
 
+def _adopt(change: AdoptPort, ledger: Ledger, ctx: Context) -> None:
+    with ctx.progress.step(f"adopt port {change.port.id} with VRID {change.vrid}"):
+        ledger.note(ReleasePort(change.port.id))
+        ledger.reservation = ctx.cloud.adopt(change.port, device_id=change.device_id, description=change.description)
+
+
+def _update_record(change: UpdateRecord, ledger: Ledger, ctx: Context) -> None:
+    with ctx.progress.step("write the record"):
+        ledger.note(RewriteRecord(change.port.id, change.port.description))
+        ledger.reservation = ctx.cloud.describe(change.port.id, change.description, revision=change.port.revision)
+
+
 def _make_group(change: MakeGroup, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"make security group {change.name}"):
-        if change.stale_id:
-            ctx.cloud.delete_group(change.stale_id)
         assert ledger.reservation is not None, "a group is made for a reservation"
-        ledger.group = ctx.cloud.make_group(change.name, group_description(ledger.reservation.id), change.rules)
+        ledger.group = ctx.cloud.make_group(change.name, group_mark(ledger.reservation.id), change.rules)
         ledger.note(DeleteGroup(ledger.group.id))
 
 
-def group_description(reservation_id: str) -> str:
-    """Return the description that marks a security group as belonging to one reservation of haos."""
-    return f"haos:vip {reservation_id}"
+def _mend_group(change: MendGroup, ledger: Ledger, ctx: Context) -> None:
+    with ctx.progress.step(f"mend security group {change.group.name}"):
+        ledger.note(RestoreRules(change.group))
+        ledger.group = ctx.cloud.set_rules(change.group, change.rules)
 
 
-def _admit(change: AdmitVip, node: Node, ledger: Ledger, ctx: Context) -> None:
-    groups = (ledger.group.id,) if change.group and ledger.group else ()
-    pairs = (change.pair,) if change.pair else ()
-    undo = PortAmendment(remove_pairs=pairs, remove_groups=groups)
-    with ctx.progress.step(f"let {change.node}'s port speak for the VIP"):
-        ledger.note(AmendPort(change.node, change.port_id, undo))
-        ctx.cloud.amend_port(node.port, PortAmendment(add_pairs=pairs, add_groups=groups))
+def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Context) -> None:
+    match change:
+        case AdmitVip(name, _, pairs, group):
+            groups = (ledger.group.id,) if group and ledger.group else ()
+            amendment = PortAmendment(add_pairs=pairs, add_groups=groups)
+            undo = PortAmendment(remove_pairs=pairs, remove_groups=groups)
+            title = f"let {name}'s port speak for the VIP"
+        case DismissVip(name, _, pairs):
+            amendment, undo = PortAmendment(remove_pairs=pairs), PortAmendment(add_pairs=pairs)
+            title = f"take what is no longer needed off {name}'s port"
+    with ctx.progress.step(title):
+        ledger.note(AmendPort(node.name, change.port_id, undo))
+        ctx.cloud.amend_port(node.port, amendment)
 
 
-def _install(node: Node, pair: Pair, fresh: set[str], ledger: Ledger, ctx: Context) -> None:
-    # A pair that lay on the node before this run is not this run's to take away.
-    if node.name in fresh:
+def _install(node: Node, pair: Pair, fresh: bool, ledger: Ledger, ctx: Context) -> None:
+    if fresh:
         ledger.note(CleanNode(node.name, Removal(pair.name, pair.vip, None, purge_package=True)))
     ctx.fleet.node(node.instance).install_keepalived()
 
 
-def _configure(change: Configure, node: Node, fresh: set[str], ledger: Ledger, ctx: Context) -> None:
+def _remove(previous: NodeConfig, node: Node, ledger: Ledger, ctx: Context) -> None:
+    removal = Removal(previous.pair, previous.vip, previous.interface)
+    ledger.note(RestoreNode(node.name, removal, previous, afresh=True))
+    ctx.fleet.node(node.instance).remove(removal)
+
+
+def _configure(change: Configure, node: Node, fresh: bool, ledger: Ledger, ctx: Context) -> None:
     config = change.config
-    undo = CleanNode(node.name, Removal(config.pair, config.vip, config.interface))
-    if node.name in fresh:
+    removal = Removal(config.pair, config.vip, config.interface)
+    undo: CleanNode | RestoreNode = CleanNode(node.name, removal)
+    if change.previous is not None:
+        undo = RestoreNode(node.name, removal, change.previous)
+    if fresh or change.previous is not None:
         ledger.note(undo)
     if not ctx.fleet.node(node.instance).configure(config):
         ledger.forget(undo)  # somebody else has put the same files there meanwhile
-
-
-def raise_after_undo(error: BaseException, ledger: Ledger, nodes: Sequence[Node], ctx: Context) -> None:
-    """Undo all that the ledger holds, then raise the error; or LeftoverError if something could not be undone."""
-    left = undo_all(ledger.undos, nodes, ctx)
-    if left:
-        reason = str(error) or "interrupted"
-        listed = "; ".join(left)
-        raise LeftoverError(
-            f"{reason}. Not undone: {listed}",
-            hint="the same haos create goes on from here; haos teardown takes it all away",
-        ) from error
-    raise error
-
-
-def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list[str]:
-    """Undo in reverse; return what could not be undone. The reservation stays as long as anything else does."""
-    left: list[str] = []
-    for undo in reversed(undos):
-        what = describe_undo(undo)
-        if left and isinstance(undo, DeletePort):
-            left.append(f"{what} (kept, so that haos teardown finds the rest)")
-            continue
-        try:
-            with ctx.progress.step(f"undo: {what}"):
-                _undo(undo, {node.name: node for node in nodes}, ctx)
-        except HaosError as error:
-            left.append(f"{what} ({error})")
-    return left
-
-
-def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
-    match undo:
-        case DeletePort(port_id):
-            ctx.cloud.delete_port(port_id)
-        case DeleteGroup(group_id):
-            ctx.cloud.delete_group(group_id)
-        case AmendPort(node, _, amendment):
-            withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
-        case CleanNode(node, removal):
-            removed = ctx.fleet.node(nodes[node].instance).remove(removal)
-            if removed.left:
-                raise StepError("; ".join(removed.left))
-
-
-def withdraw_from_port(cloud: Cloud, port: Port, amendment: PortAmendment) -> None:
-    """Take pairs and groups off a port as it is now; a port that is gone carries nothing."""
-    try:
-        cloud.amend_port(cloud.port(port.id), amendment)
-    except NotFoundError:
-        return
-
-
-def mark_verified(pair: Pair, ctx: Context) -> None:
-    """Write into the record that a trial failover was seen to work."""
-    ctx.cloud.describe(pair.reservation_id, record.encode(replace(pair, verified=True)))

@@ -25,24 +25,48 @@ class Place:
     nodes: tuple[Node, ...]
     observer: Instance | None
 
+    @property
+    def observer_port(self) -> Port | None:
+        """The observer's port on the network, one with an address of the subnet first."""
+        mine = [port for port in self.ports if self.observer and port.device_id == self.observer.id]
+        return min(mine, key=lambda port: _fixed_on(port, self.subnet.id) is None, default=None)
+
+    @property
+    def observer_on_subnet(self) -> bool:
+        """Whether the observer has an address of the pair's subnet, and so sees who answers."""
+        port = self.observer_port
+        return port is not None and _fixed_on(port, self.subnet.id) is not None
+
 
 def resolve_place(
-    cloud: Cloud, network_ref: str, node_refs: Sequence[str], observer_ref: str | None, subnet_ref: str | None
+    cloud: Cloud,
+    network_ref: str,
+    node_refs: Sequence[str],
+    observer_ref: str | None,
+    subnet_ref: str | None,
+    *,
+    name: str | None = None,
+    watched: bool = True,
 ) -> Place:
-    """Find network, subnet, nodes and observer.
+    """Find network, subnet, nodes and, unless nobody is to watch, the observer.
 
-    Raises NotFoundError, AmbiguousError, UsageError or UnsatisfiableError.
+    The subnet of a pair that is there is its VIP's. Raises NotFoundError, AmbiguousError, UsageError or
+    UnsatisfiableError.
     """
     network = cloud.network(network_ref)
     subnets = cloud.subnets(network.id)
     ports = cloud.ports(network.id)
-    found = cloud.instances([*node_refs, observer_ref or OBSERVER])
+    found = cloud.instances([*node_refs, *([observer_ref or OBSERVER] if watched else [])])
     instances = [the_one(ref, found[ref]) for ref in node_refs]
     if len({instance.id for instance in instances}) < len(instances):
         raise UsageError("the same instance is named twice in --nodes", hint="a pair needs two different instances")
+    if subnet_ref is None:
+        pair_name = name or names.default_name(instance.name for instance in instances)
+        there = reservation_on(ports, pair_name, cloud.project_id())
+        subnet_ref = there.fixed_ips[0].subnet_id if there and there.fixed_ips else None
     subnet = shared_subnet(network, subnets, ports, instances, subnet_ref)
     nodes = tuple(node_on(instance, subnet, ports) for instance in instances)
-    observer = find_observer(cloud, observer_ref, found, ports, nodes)
+    observer = find_observer(cloud, observer_ref, found, ports, nodes) if watched else None
     return Place(network, subnet, subnets, ports, nodes, observer)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from haos.core.keepalived import config_current, node_config
+from haos.core import service
 from haos.core.model import Instance, Member, Node, Pair, Role
 from haos.core.node import Sight
+from haos.core.nodeconf import config_current, node_config
 from haos.core.outage import Verdict
 from haos.core.plan import admits
 from haos.workflow.context import Context
-from haos.workflow.create import node_record
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import OBSERVER, choose_observer, find_pair, pair_nodes
 from haos.workflow.verify import Verification, look_on
@@ -44,7 +44,7 @@ class PairStatus:
         roles = [node.role for node in self.nodes]
         return (
             roles.count(Role.ACTIVE) == 1
-            and Role.BACKUP in roles
+            and (Role.BACKUP in roles or (self.pair.timing.bfd and Role.FAULT in roles))
             and all(node.problem is None for node in self.nodes)
             and (self.observed is None or self.observed.verdict is Verdict.PASS)
         )
@@ -84,25 +84,25 @@ def _look(pair: Pair, node: Node, nodes: dict[str, Node], ctx: Context) -> tuple
         peers = tuple(
             nodes[m.port_id].address for m in pair.members if m.port_id != node.port.id and m.port_id in nodes
         )
-        wanted = node_config(
-            pair, facts, member_index=index, source=node.address, peers=peers, record=node_record(pair)
-        )
+        kept = replace(pair, checks=service.checks_of(facts.pair_files[pair.name]))
+        wanted = node_config(kept, facts, member_index=index, source=node.address, peers=peers)
         config = "ok" if config_current(wanted, facts) else "differs"
     admitted = not node.port.port_security or admits(node.port, pair)
-    problem = _problem(node, sight, config, admitted)
+    problem = _problem(pair, sight, config, admitted)
     priority = pair.members[index].priority
     row = NodeStatus(node.name, sight.role, sight.holds_vip, priority, facts.keepalived, admitted, config, problem)
     return sight, row
 
 
-def _problem(node: Node, sight: Sight, config: str, admitted: bool) -> str | None:
+def _problem(pair: Pair, sight: Sight, config: str, admitted: bool) -> str | None:
     if not admitted:
         return "its port lacks the address pair"
     if config != "ok":
         return f"its configuration is {config}" if config == "missing" else f"its configuration {config}"
     if not sight.daemon_active:
         return "keepalived does not run"
-    if sight.role not in (Role.ACTIVE, Role.BACKUP):
+    waits_in_fault = pair.timing.bfd and sight.role is Role.FAULT
+    if sight.role not in (Role.ACTIVE, Role.BACKUP) and not waits_in_fault:
         return f"its role is {sight.role}"
     if sight.holds_vip != (sight.role is Role.ACTIVE):
         return f"it is {sight.role} and {'holds' if sight.holds_vip else 'does not hold'} the VIP"

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from haos.core import names
-from haos.core.model import Added, AddressPair, Member, Node, Pair, Port, SecurityGroup
+from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
+from haos.core.names import group_mark
 from haos.core.node import Removal, Removed
-from haos.errors import HaosError, Interrupted, LeftoverError
-from haos.workflow.apply import group_description, withdraw_from_port
+from haos.core.plan import added_pairs
+from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
+from haos.workflow.undo import withdraw_from_port
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class TornDown:
 
     pair: Pair
     done: tuple[str, ...]
+    skipped: tuple[str, ...] = ()  # what could not be reached and, with force, was left as it is
     left: tuple[str, ...] = ()
 
 
@@ -37,18 +40,23 @@ def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
             if Added.PACKAGE in member.added and member.port_id in nodes
         ]
     for member in pair.members:
-        if member.port_id in nodes and Added.PAIR in member.added:
-            lines.append(f"allowed address pair {pair.vip} on {nodes[member.port_id].name}'s port")
+        if member.port_id in nodes:
+            node = nodes[member.port_id]
+            lines += [
+                f"allowed address pair {one.ip_address} ({one.mac_address}) on {node.name}'s port"
+                for one in added_pairs(node.port, pair, member.added)
+            ]
     if group:
         lines.append(f"security group {group.name} ({group.id})")
-    return TornDown(pair, (*lines, f"reservation port {port.name} ({port.id})"))
+    what = "haos's claim on port" if pair.adopted else "reservation port"
+    return TornDown(pair, (*lines, f"{what} {port.name} ({port.id})"))
 
 
-def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
+def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False) -> TornDown:
     """Undo a pair: nodes, ports, group, reservation, in this order.
 
     Raises LeftoverError (exit 6) if anything could not be taken away; the reservation then stays, so that the same
-    command finds the rest.
+    command finds the rest. With `force`, nodes that cannot be reached are skipped, and what stays on them is listed.
     """
     with ctx.progress.step("look at the cloud"):
         pair, _ = find_pair(ctx.cloud, name)
@@ -56,7 +64,7 @@ def teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
         group = find_group(pair, ctx)
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     try:
-        return _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, ctx)
+        return _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, force, ctx)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted: pair {pair.name} may be torn down in part", hint=f"haos teardown {pair.name} finishes it"
@@ -70,27 +78,34 @@ def _take_away(
     group: SecurityGroup | None,
     gone: list[str],
     purge: bool,
+    force: bool,
     ctx: Context,
 ) -> TornDown:
     done = [f"the instance of port {port_id} is gone, or has no address there" for port_id in gone]
     left: list[str] = []
+    skipped: list[str] = []
     with ctx.progress.step("clean the nodes"):
         removed, errors = attempt_each(nodes.values(), lambda node: _clean(node, pair, purge, ctx))
     for node, result in removed.items():
         done += [f"{node.name}: {line}" for line in result.done]
         left += [f"{node.name}: {line}" for line in result.left]
-    left += [f"{node.name}: {error}" for node, error in errors.items()]
-    _raise_if_left(pair, left)
+    for node, error in errors.items():
+        said = str(error) if node.name in str(error) else f"{node.name}: {error}"
+        if force and isinstance(error, RemoteError):
+            skipped.append(f"{said}; files of pair {pair.name}, and keepalived if it runs, stay there")
+        else:
+            left.append(said)
+    _raise_if_left(pair, left, unreachable=bool(errors))
     with ctx.progress.step("clean the ports"):
         done += _clean_cloud(pair, ports, group, ctx)
-    return TornDown(pair, tuple(done))
+    return TornDown(pair, tuple(done), tuple(skipped))
 
 
 def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
     """Return the pair's own security group: the name is not enough, it must be marked with the reservation."""
-    if not any(Added.GROUP in member.added for member in pair.members):
+    if not pair.has_group:
         return None
-    marked = group_description(pair.reservation_id)
+    marked = group_mark(pair.reservation_id)
     groups = ctx.cloud.groups_named(names.group_name(pair.name))
     return next((group for group in groups if group.description == marked), None)
 
@@ -110,13 +125,15 @@ def _clean_cloud(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None
     if group is not None:
         _or_left(pair, f"security group {group.id}", lambda: ctx.cloud.delete_group(group.id))
         done.append(f"deleted security group {group.name}")
-    _or_left(pair, f"reservation port {pair.reservation_id}", lambda: ctx.cloud.delete_port(pair.reservation_id))
-    done.append(f"released {pair.vip} (reservation port {pair.reservation_id})")
+    release = ctx.cloud.release_adopted if pair.adopted else ctx.cloud.delete_port
+    _or_left(pair, f"reservation port {pair.reservation_id}", lambda: release(pair.reservation_id))
+    kept = ", which stays: it was there before" if pair.adopted else ""
+    done.append(f"released {pair.vip} (reservation port {pair.reservation_id}{kept})")
     return done
 
 
 def _amendment(member: Member, port: Port, pair: Pair, group: SecurityGroup | None) -> PortAmendment:
-    pairs = (AddressPair(str(pair.vip), port.mac),) if Added.PAIR in member.added else ()
+    pairs = added_pairs(port, pair, member.added)
     groups = (group.id,) if group is not None and Added.GROUP in member.added else ()
     return PortAmendment(remove_pairs=pairs, remove_groups=groups)
 
@@ -128,9 +145,10 @@ def _or_left(pair: Pair, what: str, work: Callable[[], None]) -> None:
         _raise_if_left(pair, [f"{what}: {error}"])
 
 
-def _raise_if_left(pair: Pair, left: list[str]) -> None:
+def _raise_if_left(pair: Pair, left: list[str], *, unreachable: bool = False) -> None:
     if left:
+        skip = f"; for a node that will not come back: haos teardown {pair.name} --force" if unreachable else ""
         raise LeftoverError(
             f"pair {pair.name} is not wholly torn down. Left: {'; '.join(left)}",
-            hint=f"mend that and run it again: haos teardown {pair.name}",
+            hint=f"mend that and run it again: haos teardown {pair.name}{skip}",
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haos.core import vrrp
-from haos.core.model import Node, Pair, Role
+from haos.core.model import Mode, Node, Pair, Role, virtual_mac
 from haos.core.node import Sight
 from haos.core.outage import Outage, Verdict, blind_s, in_a_row, judge, worst_outage
 from haos.core.probe import History
@@ -14,6 +14,7 @@ from haos.errors import LeftoverError, RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import Fault
 from haos.workflow.parallel import for_each
+from haos.workflow.peers import not_seen_by_peers
 
 PROBE_INTERVAL_S = 0.01
 SETTLED_ECHOES = 20
@@ -37,6 +38,7 @@ class Leg:
     reason: str
     history: History | None = None
     start_s: float = 0.0  # of the leg, on the observer's clock
+    unheard: bool = False  # somebody took over, yet whoever watched was led on to the old node, or nowhere
 
 
 def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[Node | None, dict[str, Sight]]:
@@ -50,17 +52,24 @@ def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[N
         sights = sights_of(pair, nodes, ctx)
         active = one_active(nodes, sights)
         late = ctx.clock.now_s() >= deadline_s
-        settled = active is nodes[0] or not sights[nodes[0].name].daemon_active
-        if active is not None and (late or (settled and backup_ready(sights))):
+        settled = active is nodes[0] or not timing.preempt or not sights[nodes[0].name].daemon_active
+        if active is not None and (late or (settled and backup_ready(pair, sights))):
             return active, sights
         if late:
             return None, sights
         ctx.clock.sleep(POLL_S)
 
 
-def backup_ready(sights: dict[str, Sight]) -> bool:
-    """Say whether some node waits to take over."""
-    return any(sight.role is Role.BACKUP for sight in sights.values())
+def backup_ready(pair: Pair, sights: dict[str, Sight]) -> bool:
+    """Say whether some node waits to take over; under BFD it does so in Fault."""
+    waiting = {Role.BACKUP, Role.FAULT} if pair.timing.bfd else {Role.BACKUP}
+    return any(sight.role in waiting and not sight.holds_vip for sight in sights.values())
+
+
+def macs_of(node: Node, pair: Pair) -> set[str]:
+    """Return the MACs by which a node answers for the VIP; in vmac mode the virtual one, in IP packets its own."""
+    virtual = {virtual_mac(pair.vrid, pair.vip.version)} if pair.mode is Mode.VMAC else set()
+    return {node.port.mac} | virtual
 
 
 def sights_of(pair: Pair, nodes: Sequence[Node], ctx: Context) -> dict[str, Sight]:
@@ -82,35 +91,57 @@ def one_active(nodes: Sequence[Node], sights: dict[str, Sight]) -> Node | None:
 
 def run_trial(
     fault: Fault, pair: Pair, nodes: Sequence[Node], active: Node, probe: Probe | None, ctx: Context
-) -> tuple[Leg, Leg]:
+) -> tuple[Leg, ...]:
     """Inject the fault on the Active node, wait for the take-over, restore, wait for the failback.
 
-    The node is restored whatever happens, Ctrl-C included.
+    Without preemption there is no failback: the same fault on the new Active node brings the VIP back. A node is
+    restored whatever happens, Ctrl-C included.
     """
+    if pair.timing.preempt:
+        return _inject(fault, pair, nodes, active, probe, ctx)
+    over, *_ = _inject(fault, pair, nodes, active, probe, ctx)
+    holder, sights = await_one_active(pair, nodes, ctx)
+    if holder is None or holder.name != over.target or not backup_ready(pair, sights):
+        return (over,)
+    return over, *_inject(fault, pair, nodes, holder, probe, ctx)
+
+
+def _inject(
+    fault: Fault, pair: Pair, nodes: Sequence[Node], active: Node, probe: Probe | None, ctx: Context
+) -> tuple[Leg, ...]:
     agent = ctx.fleet.node(active.instance)
     others = [node for node in nodes if node is not active]
     backups = [member.priority for member in pair.members if member.port_id != active.port.id]
     restored = False
+
+    def restore() -> None:
+        nonlocal restored
+        fault.restore(agent, pair)
+        restored = True
+
     try:
         with ctx.progress.step(f"{fault.name} on {active.name}"):
             bound_s = fault.bound_s(pair.timing, backups)
             over = _leg(
                 fault.name, lambda: fault.inject(agent, pair), active, others, bound_s, pair, nodes, probe, ctx
             )
+        if not pair.timing.preempt:
+            return (over,)
         holder = next((node for node in others if node.name == over.target), active)
         with ctx.progress.step(f"failback to {active.name}"):
-
-            def restore() -> None:
-                nonlocal restored
-                fault.restore(agent, pair)
-                restored = True
-
             # The node that comes back has the VIP only once it speaks for it: no gap but the switch of ARP entries.
-            back = _leg("failback", restore, holder, [active], 2 * PROBE_INTERVAL_S, pair, nodes, probe, ctx)
+            return over, _leg("failback", restore, holder, [active], _failback_s(pair), pair, nodes, probe, ctx)
     finally:
         if not restored:
             _restore(fault, pair, active, ctx)
-    return over, back
+
+
+def _failback_s(pair: Pair) -> float:
+    """Return the bound of a failback; under BFD the Backup gives up as soon as it sees the other one live."""
+    if not pair.timing.bfd:
+        return 2 * PROBE_INTERVAL_S
+    best = max(member.priority for member in pair.members)
+    return vrrp.active_down_interval_s(best, pair.timing.advertisement_interval_s)
 
 
 def _restore(fault: Fault, pair: Pair, node: Node, ctx: Context) -> None:
@@ -146,18 +177,34 @@ def _leg(
     target = _await_target(targets, pair, nodes, timeout_s, ctx)
     names = (origin.name, target.name if target else "nobody")
     if probe is None:
-        reason = "no observer: nobody saw from outside how long the VIP was gone"
-        verdict = Verdict.UNKNOWN if target else Verdict.FAIL
-        return Leg(
-            label, *names, bound_s, None, verdict, reason if target else f"nobody took over in {timeout_s:.0f} s"
-        )
-    macs = {target.port.mac} if target else set()
+        return _leg_without_probe(label, names, bound_s, target, timeout_s, pair, nodes, ctx)
+    macs = macs_of(target, pair) if target else set()
     settled = target is not None and probe.wait(lambda history: has_settled(history, label, macs), timeout_s)
-    return _judge_leg(label, names, bound_s, probe.history(), settled, target)
+    return _judge_leg(label, names, bound_s, probe.history(), settled, macs)
+
+
+def _leg_without_probe(
+    label: str,
+    names: tuple[str, str],
+    bound_s: float,
+    target: Node | None,
+    timeout_s: float,
+    pair: Pair,
+    nodes: Sequence[Node],
+    ctx: Context,
+) -> Leg:
+    if target is None:
+        reason = f"nobody took over in {timeout_s:.0f} s"
+        return Leg(label, *names, bound_s, None, Verdict.FAIL, reason)
+    wrong = not_seen_by_peers(target, macs_of(target, pair), pair, nodes, ctx)
+    if wrong is not None:
+        return Leg(label, *names, bound_s, None, Verdict.FAIL, wrong, unheard=True)
+    reason = "no observer: nobody saw from outside how long the VIP was gone"
+    return Leg(label, *names, bound_s, None, Verdict.UNKNOWN, reason)
 
 
 def _judge_leg(
-    label: str, names: tuple[str, str], bound_s: float, history: History, settled: bool, target: Node | None
+    label: str, names: tuple[str, str], bound_s: float, history: History, settled: bool, macs: set[str]
 ) -> Leg:
     marks = [mark for mark in history.marks if mark.label == label]
     start_s = marks[-1].at_s - marks[-1].error_s if marks else history.now_s
@@ -165,11 +212,15 @@ def _judge_leg(
     verdict, reason = judge(outage, bound_s + vrrp.MARGIN_S, history)
     if verdict is Verdict.PASS and (blind := blind_s(history, start_s, history.now_s)) > bound_s + vrrp.MARGIN_S:
         verdict, reason = Verdict.UNKNOWN, f"the observer itself sent nothing for {blind:.3f} s"
-    if verdict is not Verdict.UNKNOWN and target is None:
+    unheard = False
+    if verdict is not Verdict.UNKNOWN and not macs:
         verdict, reason = Verdict.FAIL, "no other node turned Active"
     elif verdict is not Verdict.UNKNOWN and not settled:
-        verdict, reason = Verdict.FAIL, f"the observer is not answered by {names[1]} alone"
-    return Leg(label, *names, bound_s, outage, verdict, reason, history, start_s)
+        unheard = not any(echo.responder in macs for echo in history.echoes if echo.sent_s > start_s)
+        asked = [mac for ask in history.asks[-5:] for mac in ask.answers]
+        led = f"; asked who has it, the network names {asked[-1]}" if asked and unheard else ""
+        verdict, reason = Verdict.FAIL, f"the observer is not answered by {names[1]} alone{led}"
+    return Leg(label, *names, bound_s, outage, verdict, reason, history, start_s, unheard)
 
 
 def _await_target(

@@ -11,7 +11,16 @@ from haos.core.probe import History
 from haos.errors import RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import WITHDRAW, Fault
-from haos.workflow.trial import PROBE_INTERVAL_S, SETTLED_ECHOES, Leg, await_one_active, backup_ready, run_trial
+from haos.workflow.peers import not_seen_by_peers
+from haos.workflow.trial import (
+    PROBE_INTERVAL_S,
+    SETTLED_ECHOES,
+    Leg,
+    await_one_active,
+    backup_ready,
+    macs_of,
+    run_trial,
+)
 
 ANSWER_TIMEOUT_S = 10.0
 """An address pair or a rule takes effect with delay on every backend (0.5 s on OVN, 2 s on OVS, measured)."""
@@ -27,6 +36,16 @@ class Verification:
     active: str | None = None  # node name
     answered_from: str | None = None  # MAC that the observer got its answers from
     legs: tuple[Leg, ...] = ()
+
+    @property
+    def ignored_garp(self) -> bool:
+        """Whether the VIP moved and the network went on delivering to the old node."""
+        return any(leg.unheard for leg in self.legs)
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether one node was Active, and every move that was tried took place as far as the nodes know."""
+        return self.active is not None and all(leg.verdict is not Verdict.FAIL for leg in self.legs)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
@@ -67,18 +86,30 @@ def run_faults(
             f"{name} is {sight.role}{' with the VIP' * sight.holds_vip}" for name, sight in sights.items()
         )
         return Verification(Verdict.FAIL, f"the nodes do not agree on one Active: {seen}")
-    if faults and not backup_ready(sights):
+    if faults and not backup_ready(pair, sights):
         return Verification(Verdict.FAIL, f"no Backup is ready to take over from {active.name}", active.name)
     if observer is None:
-        legs = _try_all(pair, nodes, active, None, ctx, faults)
-        bad = next((leg for leg in legs if leg.verdict is Verdict.FAIL), None)
-        reason = f"{bad.label}: {bad.reason}" if bad else "no observer: whether the VIP answers is not known"
-        return Verification(worst([Verdict.UNKNOWN, *(leg.verdict for leg in legs)]), reason, active.name, None, legs)
+        return _without_observer(pair, nodes, active, ctx, faults)
     probe = ctx.fleet.observer(observer).start_probe(pair.vip, interval_s=PROBE_INTERVAL_S)
     try:
         return _with_probe(pair, nodes, active, observer, probe, ctx, faults)
     finally:
         probe.stop()
+
+
+def _without_observer(
+    pair: Pair, nodes: Sequence[Node], active: Node, ctx: Context, faults: Sequence[Fault]
+) -> Verification:
+    """Let the nodes watch each other: that the VIP moves is seen, how long it was gone is not."""
+    with ctx.progress.step(f"ask who has {pair.vip} from the other nodes"):
+        wrong = not_seen_by_peers(active, macs_of(active, pair), pair, nodes, ctx)
+    if wrong is not None:
+        return Verification(Verdict.FAIL, wrong, active.name)
+    legs = _try_all(pair, nodes, active, None, ctx, faults)
+    bad = next((leg for leg in legs if leg.verdict is Verdict.FAIL), None)
+    seen = "take-over seen by the nodes themselves" if legs else f"{active.name} holds the VIP"
+    reason = f"{bad.label}: {bad.reason}" if bad else f"{seen}; outage unknown, since nobody observed"
+    return Verification(worst([Verdict.UNKNOWN, *(leg.verdict for leg in legs)]), reason, active.name, None, legs)
 
 
 def _with_probe(
@@ -99,8 +130,9 @@ def _with_probe(
         return Verification(
             Verdict.FAIL, f"{pair.vip} does not answer {observer.name}, though {active.name} holds it", active.name
         )
-    responder = next((mac for mac in recent_responders(history) if mac != active.port.mac), last_responder(history))
-    if responder not in (None, active.port.mac):
+    macs = macs_of(active, pair)
+    responder = next((mac for mac in recent_responders(history) if mac not in macs), last_responder(history))
+    if responder is not None and responder not in macs:
         return Verification(
             Verdict.FAIL,
             f"{pair.vip} is answered by {responder}, not by {active.name} ({active.port.mac})",
@@ -120,7 +152,7 @@ def _try_all(
     for index, fault in enumerate(faults):
         if index:
             holder, sights = await_one_active(pair, nodes, ctx)
-            if holder is None or not backup_ready(sights):
+            if holder is None or not backup_ready(pair, sights):
                 break  # the leg before has said why
             active = holder
         legs += run_trial(fault, pair, nodes, active, probe, ctx)

@@ -6,12 +6,10 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from haos.adapters.node import Node
-from haos.core.keepalived import (
-    main_file,
-    node_config,
-)
+from haos.core.keepalived import main_file
 from haos.core.model import Address, Member, Pair, Role, Timing
 from haos.core.node import NodeConfig, Removal
+from haos.core.nodeconf import node_config
 from tests.adapters.node_sandbox import MAC, Sandbox
 
 SOURCE, PEER = ip_address("10.200.51.32"), ip_address("10.200.51.33")
@@ -22,7 +20,6 @@ MEMBERS = (
 TIMING = Timing(0.05, 0)
 WEB = Pair("web", "network", "project", ip_address("10.200.51.9"), 7, MEMBERS, timing=TIMING)
 DB = replace(WEB, name="db.1_x-y", vip=ip_address("10.200.51.10"), vrid=8)
-RECORD = "haos/1 n=web"
 MAIN = main_file()
 FOREIGN = """\
 ! by hand
@@ -39,7 +36,7 @@ vrrp_instance VI_1 {
 
 
 def config_for(node: Node, pair: Pair = WEB, source: Address = SOURCE, peer: Address = PEER) -> NodeConfig:
-    return node_config(pair, node.facts(MAC), 0, source, (peer,), RECORD)
+    return node_config(pair, node.facts(MAC), 0, source, (peer,))
 
 
 def bring_up(node: Node, box: Sandbox, pair: Pair = WEB) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from haos.adapters import cloud_parse as parse
 from haos.core.model import AddressPair, Port, Quota, SecurityRule
-from haos.core.security import vrrp_rules
+from haos.core.security import pair_rules
 from haos.workflow.context import PortAmendment
 from tests.adapters.cloud_double import FIRST, NETWORK, PROJECT, fixture
 
@@ -133,7 +133,7 @@ def test_a_subnet_with_everything() -> None:
     assert subnet.ipv6_address_mode == "slaac"
 
 
-@pytest.mark.parametrize("rule", vrrp_rules([ip_address("10.0.0.1"), ip_address("2001:db8::1")]))
+@pytest.mark.parametrize("rule", pair_rules([ip_address("10.0.0.1"), ip_address("2001:db8::1")]))
 def test_a_rule_survives_the_way_there_and_back(rule: SecurityRule) -> None:
     assert parse.rule(parse.rule_body(rule, "g")) == rule
 

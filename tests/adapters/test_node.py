@@ -10,11 +10,11 @@ import pytest
 from haos.adapters.node import Node
 from haos.core.keepalived import (
     RELEASE_PATH,
-    config_current,
     instance_name,
 )
 from haos.core.model import Role
 from haos.core.node import Sight
+from haos.core.nodeconf import config_current
 from haos.errors import StepError
 from tests.adapters.node_cases import (
     DB,

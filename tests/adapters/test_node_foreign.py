@@ -12,8 +12,8 @@ from haos.adapters.node import Node
 from haos.core.keepalived import (
     INCLUDE_LINE,
     MAIN_PATH,
-    config_current,
 )
+from haos.core.nodeconf import config_current
 from haos.errors import StepError
 from tests.adapters.node_cases import (
     FOREIGN,

@@ -8,8 +8,8 @@ from haos.adapters import node as node_module
 from haos.adapters.node import Node, step_script
 from haos.core.keepalived import (
     MAIN_PATH,
-    config_current,
 )
+from haos.core.nodeconf import config_current
 from haos.errors import StepError
 from tests.adapters.node_cases import (
     FOREIGN,

@@ -17,8 +17,9 @@ from haos.view.result import show_created, show_removal_plan, show_report, show_
 from haos.view.status import show_status
 from haos.view.style import Style
 from haos.view.timeline import timeline
-from haos.workflow.create import CreateRequest, create, prepare
+from haos.workflow.create import create, prepare
 from haos.workflow.failover import failover_test
+from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
 from haos.workflow.trial import Leg
@@ -72,7 +73,10 @@ def test_the_plan_as_text() -> None:
         "  ~ service          keepalived on ha_first",
         "  ~ service          keepalived on ha_second",
         "Plan: 12 to add, 4 to change.",
-        "Predicted outage: clean stop at most 0.030 s, crash at most 0.93 s (RFC 9568 timers).",
+        "Predicted outage, at most:",
+        "  clean stop         0.030 s  (skew (256-230)/256 x 0.3 s)",
+        "  crash or partition 0.930 s  (3 x 0.3 s + skew (256-230)/256 x 0.3 s)",
+        "  failback           0.000 s  (the preferred node takes over only once it speaks)",
     ]
 
 

@@ -16,19 +16,17 @@ from haos.core import keepalived
 from haos.core.keepalived import (
     INCLUDE_LINE,
     MAIN_PATH,
-    config_current,
-    drop_in,
     instance_name,
     is_ours,
     main_file,
-    node_config,
-    pair_file,
     parse_roles,
     parse_roles_of_text,
-    release_script,
+    vrids_in_use,
 )
-from haos.core.model import Member, Mode, Pair, Role, Timing
+from haos.core.model import Member, Mode, Pair, Role, ServiceCheck, Timing
 from haos.core.node import NodeConfig, NodeFacts, NodeFile
+from haos.core.nodeconf import config_current, node_config
+from haos.core.render import check_files, drop_in, pair_file, release_script
 from haos.errors import UsageError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "keepalived"
@@ -41,6 +39,9 @@ PAIR = Pair("web", "network", "project", ip_address("10.200.51.9"), 7, MEMBERS)
 SOURCE, PEER = ip_address("10.200.51.32"), ip_address("10.200.51.33")
 SOURCE6, PEER6 = ip_address("2001:db8:51::32"), ip_address("2001:db8:51::33")
 PAIR6 = replace(PAIR, name="web6", vip=ip_address("2001:db8:51::9"))
+VMAC = replace(PAIR, mode=Mode.VMAC)
+BFD = replace(PAIR, timing=Timing(bfd=True))
+CHECKED = replace(PAIR, checks=(ServiceCheck("tcp:443"), ServiceCheck("systemctl is-active -q nginx")))
 FACTS = NodeFacts("ha-first", "Debian", "apt", True, "ens3", (SOURCE,), "2.2.7")
 
 
@@ -50,7 +51,7 @@ def render(**changes: Any) -> NodeFile:
 
 
 def configured(facts: NodeFacts = FACTS) -> NodeConfig:
-    return node_config(PAIR, facts, 0, SOURCE, (PEER,), RECORD)
+    return node_config(PAIR, facts, 0, SOURCE, (PEER,))
 
 
 def after(config: NodeConfig, facts: NodeFacts = FACTS) -> NodeFacts:
@@ -71,6 +72,12 @@ def after(config: NodeConfig, facts: NodeFacts = FACTS) -> NodeFacts:
     [
         ("pair-ipv4.conf", render()),
         ("pair-ipv6.conf", render(pair=PAIR6, source=SOURCE6, peers=(PEER6,), member_index=1)),
+        ("pair-vmac.conf", render(pair=VMAC)),
+        ("pair-vmac-ipv6.conf", render(pair=replace(PAIR6, mode=Mode.VMAC), source=SOURCE6, peers=(PEER6,))),
+        ("pair-bfd-active.conf", render(pair=BFD)),
+        ("pair-bfd-backup.conf", render(pair=BFD, member_index=1, source=PEER, peers=(SOURCE,))),
+        ("pair-checks.conf", render(pair=CHECKED)),
+        ("pair-nopreempt.conf", render(pair=replace(PAIR, timing=Timing(1.0, preempt=False)))),
         ("main.conf", main_file()),
         ("main-realtime.conf", main_file(realtime=True)),
         ("drop-in.conf", drop_in()),
@@ -105,7 +112,7 @@ def test_timing_priority_and_all_peers_are_rendered() -> None:
         {"peers": (PEER6,)},
         {"source": ip_address("fe80::1%ens3"), "peers": (PEER6,), "pair": PAIR6},
         {"pair": replace(PAIR, vrid=256)},
-        {"pair": replace(PAIR, mode=Mode.VMAC)},
+        {"pair": replace(PAIR, timing=Timing(bfd=True)), "peers": (PEER, ip_address("10.200.51.35"))},
         {"pair": replace(PAIR, timing=Timing(0.001))},
         {"pair": replace(PAIR, timing=Timing(0.3, 1001))},
     ],
@@ -165,6 +172,38 @@ def test_a_second_look_decides_the_same() -> None:
     assert configured(after(config)) == config
 
 
+def test_a_service_check_is_a_script_of_its_own_that_keepalived_accepts(tmp_path: Path) -> None:
+    files = check_files(CHECKED)
+    assert [(file.path, file.mode) for file in files] == [
+        ("/etc/keepalived/haos.d/web.check-1", 0o750),
+        ("/etc/keepalived/haos.d/web.check-2", 0o750),
+    ]
+    assert files[1].text.endswith("\nsystemctl is-active -q nginx\n")
+    text = render(pair=CHECKED).text
+    for file in files:
+        script = tmp_path / Path(file.path).name
+        script.write_text(file.text)
+        script.chmod(0o750)
+        text = text.replace(file.path, str(script))
+    (tmp_path / "pair.conf").write_text(text)
+    (tmp_path / "main").write_text(main_file().text.replace(keepalived.HAOS_FOLDER, str(tmp_path)))
+    result = config_test(tmp_path / "main")
+    # Where pytest's folders are not root's alone keepalived calls the script unsafe; anything else is our fault.
+    said = [
+        line for line in result.stderr.splitlines() if "Unsafe permissions" not in line and "security" not in line
+    ]
+    assert not said, result.stderr
+
+
+def test_vrids_in_use_are_told_apart_by_ip_version() -> None:
+    four = "vrrp_instance a {\n virtual_router_id 4\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n"
+    six = "vrrp_instance b {\n virtual_router_id 6\n virtual_ipaddress {\n fd00::1\n }\n}\n"
+    bare = "vrrp_instance c {\n virtual_router_id 9\n}\n"
+    facts = replace(FACTS, main_config=four + six + bare, pair_files={"web": render().text})
+    assert vrids_in_use(facts, 4) == {4, 7, 9}
+    assert vrids_in_use(facts, 6) == {6, 9}
+
+
 def test_roles_are_read_from_the_json_dump() -> None:
     text = (FIXTURES / "dump.json").read_text()
     assert parse_roles(text) == {"haos_web": Role.ACTIVE}
@@ -199,11 +238,22 @@ def config_test(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-@pytest.mark.parametrize(("pair", "source", "peer"), [(PAIR, SOURCE, PEER), (PAIR6, SOURCE6, PEER6)])
+@pytest.mark.parametrize(
+    ("pair", "source", "peer"),
+    [
+        (PAIR, SOURCE, PEER),
+        (PAIR6, SOURCE6, PEER6),
+        (VMAC, SOURCE, PEER),
+        (replace(PAIR6, mode=Mode.VMAC), SOURCE6, PEER6),
+        (replace(PAIR, timing=Timing(preempt=False)), SOURCE, PEER),
+        (BFD, PEER, SOURCE),
+    ],
+    ids=["garp", "garp6", "vmac", "vmac6", "nopreempt", "bfd"],
+)
 def test_keepalived_accepts_it(tmp_path: Path, pair: Pair, source: Any, peer: Any, strict: bool) -> None:
     rendered = pair_file(
         pair=replace(pair, name="a.b_c-d"),
-        member_index=0,
+        member_index=int(pair.timing.bfd),
         interface="ens3",
         source=source,
         peers=(peer,),

@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haos.core import names, record
-from haos.core.model import Added, FixedIp, Member, Mode, Pair, Port, Timing, virtual_mac
+from haos.core.model import Added, FixedIp, Member, Mode, Pair, Port, ServiceCheck, Timing, virtual_mac
 from haos.errors import RecordError
 
+INTERVALS = st.sampled_from([0.01, 0.05, 0.1, 0.3, 0.57, 1.0, 40.95])
 members = st.lists(
     st.builds(
         Member,
         st.uuids().map(str),
         st.integers(1, 254),
-        st.sets(st.sampled_from([Added.PAIR, Added.GROUP, Added.PACKAGE])).map(
+        st.sets(st.sampled_from([Added.PAIR, Added.VMAC, Added.GROUP, Added.PACKAGE])).map(
             lambda flags: Added(sum(flag.value for flag in flags))
         ),
     ),
@@ -34,8 +35,12 @@ pairs = st.builds(
     vip=st.sampled_from([ip_address("10.200.51.2"), ip_address("fd00::2")]),
     vrid=st.integers(1, 255),
     members=members,
-    mode=st.just(Mode.GARP),
-    timing=st.builds(Timing, st.sampled_from([0.05, 0.1, 0.3, 1.0, 40.95]), st.integers(0, 1000)),
+    mode=st.sampled_from(Mode),
+    timing=st.one_of(
+        st.builds(Timing, INTERVALS, st.integers(0, 1000), bfd=st.booleans()),
+        st.builds(Timing, INTERVALS, preempt=st.just(False), bfd=st.booleans()),
+    ),
+    adopted=st.booleans(),
     reservation_id=st.just("port-1"),
     verified=st.booleans(),
 )
@@ -82,9 +87,12 @@ def test_the_form_is_fixed() -> None:
 
 
 def test_five_nodes_with_everything_and_the_longest_name_fit() -> None:
-    everything = Added.PAIR | Added.GROUP | Added.PACKAGE
+    everything = Added.PAIR | Added.VMAC | Added.GROUP | Added.PACKAGE
     nodes = tuple(Member(f"913c4131-0cc3-4df4-9f7e-b4cf4ae885c{n}", 100 + n, everything) for n in range(5))
-    assert len(record.encode(replace(PAIR, name="n" * 41, members=nodes, timing=Timing(40.95, 1000)))) <= 255
+    longest = replace(
+        PAIR, name="n" * 41, members=nodes, timing=Timing(40.95, 1000, bfd=True), vrid=255, adopted=True
+    )
+    assert len(record.encode(longest)) <= 255
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,10 @@ def test_five_nodes_with_everything_and_the_longest_name_fit() -> None:
         record.encode(PAIR) + " ",
         record.encode(PAIR).replace("haos/1", "haos/2"),
         record.encode(PAIR).replace("m=garp", "m=magic"),
-        record.encode(PAIR).replace("m=garp", "m=vmac"),
+        record.encode(PAIR).replace(" N=", " b=2 N="),
+        record.encode(PAIR).replace(" N=", " r=0 N="),
+        record.encode(PAIR).replace(" N=", " r=256 N="),
+        record.encode(PAIR).replace("d=5", "d=\N{ARABIC-INDIC DIGIT FIVE}"),
         record.encode(PAIR).replace("d=5", "d=1001"),
         record.encode(PAIR).replace("a=300", "a=1"),
         record.encode(PAIR).replace(":240:", ":255:"),
@@ -115,9 +126,22 @@ def test_a_record_on_a_port_of_another_kind_is_not_trusted() -> None:
     good = port_of(PAIR, record.encode(PAIR))
     for wrong in (
         replace(good, device_owner="compute:nova"),
+        replace(good, device_id="haos-other"),
         replace(good, mac="fa:16:3e:00:00:01"),
         replace(good, mac=virtual_mac(1, 6)),
         replace(good, fixed_ips=()),
     ):
         with pytest.raises(RecordError):
             record.decode(wrong)
+
+
+def test_an_adopted_port_keeps_its_mac_and_the_record_names_the_vrid() -> None:
+    adopted = replace(PAIR, vrid=77, adopted=True)
+    port = replace(port_of(adopted, record.encode(adopted)), mac="fa:16:3e:00:00:01")
+    assert " r=77 " in port.description
+    assert record.decode(port) == adopted
+
+
+def test_service_checks_never_stand_in_the_record() -> None:
+    checked = replace(PAIR, checks=(ServiceCheck("reboot"),))
+    assert record.encode(checked) == record.encode(PAIR)

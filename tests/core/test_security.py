@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from haos.core.model import FixedIp, Instance, Node, Port, SecurityGroup, SecurityRule
-from haos.core.security import lets_vrrp_pass, vrrp_rules
+from haos.core.security import lets_pass, pair_rules
 
 
 def node(last: int, *group_ids: str, port_security: bool = True) -> Node:
@@ -26,7 +26,7 @@ EGRESS = SecurityRule("egress", 4)
 
 
 def passes(*rules: SecurityRule) -> bool:
-    return lets_vrrp_pass(NODES, [SecurityGroup("g", "g", "p", rules=rules)], PORTS)
+    return lets_pass(NODES, [SecurityGroup("g", "g", "p", rules=rules)], PORTS)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_egress_counts_too() -> None:
 
 
 def test_our_own_rules_are_enough_and_nothing_but_112() -> None:
-    rules = vrrp_rules([one.address for one in NODES])
+    rules = pair_rules([one.address for one in NODES])
     assert passes(*rules)
     assert {rule.protocol for rule in rules} == {"112"}
     assert all(rule.remote_ip is not None and rule.remote_ip.num_addresses == 1 for rule in rules)
@@ -69,4 +69,4 @@ def test_our_own_rules_are_enough_and_nothing_but_112() -> None:
 
 def test_without_port_security_there_are_no_rules_to_miss() -> None:
     bare = [replace(one, port=replace(one.port, port_security=False)) for one in NODES]
-    assert lets_vrrp_pass(bare, [], [one.port for one in bare])
+    assert lets_pass(bare, [], [one.port for one in bare])

@@ -24,8 +24,9 @@ from haos.errors import (
     VerificationError,
 )
 from haos.workflow.context import Context
-from haos.workflow.create import Created, CreateRequest, create, prepare
+from haos.workflow.create import Created, create, prepare
 from haos.workflow.parallel import for_each
+from haos.workflow.request import CreateRequest
 from haos.workflow.teardown import teardown
 from tests.fakes import GROUP, SUBNET, Killed, World, add_instance, context_of, howto_world
 
@@ -290,7 +291,8 @@ def test_without_an_observer_the_outage_is_unknown() -> None:
     created = run(world)
     assert created.verification is not None
     assert created.verification.verdict is Verdict.UNKNOWN
-    assert "no observer" in created.verification.reason
+    assert "nobody observed" in created.verification.reason
+    assert not created.proven
 
 
 def test_an_observer_may_be_tagged() -> None:

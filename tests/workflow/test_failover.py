@@ -17,8 +17,9 @@ from haos.errors import (
     RemoteError,
     UnsatisfiableError,
 )
-from haos.workflow.create import CreateRequest, create, prepare
+from haos.workflow.create import create, prepare
 from haos.workflow.failover import failover_test
+from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
 from tests.fakes import World, context_of, howto_world

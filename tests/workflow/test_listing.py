@@ -6,8 +6,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from haos.core.model import Port
-from haos.workflow.create import CreateRequest, create, prepare
+from haos.workflow.create import create, prepare
 from haos.workflow.listing import ListedPair, list_pairs
+from haos.workflow.request import CreateRequest
 from tests.fakes import FakeCloud, World, context_of, howto_world
 
 

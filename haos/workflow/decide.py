@@ -1,0 +1,185 @@
+"""What a pair shall be: chosen anew, or changed in what the request says. Pure, over what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from haos.core import record, vip, vrrp
+from haos.core.keepalived import vrids_in_use
+from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Mode, Node, Pair, Port, Timing, vrid_of
+from haos.core.node import NodeFacts
+from haos.core.nodeconf import kept_checks
+from haos.core.plan import own_pair, vmac_pairs, wanted_pairs
+from haos.errors import RecordError, UnsatisfiableError, UsageError
+from haos.workflow.preflight import Preflight
+from haos.workflow.request import CreateRequest
+
+
+@dataclass(frozen=True)
+class Avoid:
+    """What others were seen to have, or to take while this run was under way."""
+
+    vips: frozenset[Address] = frozenset()
+    vrids: frozenset[int] = frozenset()
+
+
+def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[Pair, tuple[Node, ...]]:
+    """Choose VIP, VRID and priorities of a new pair, and say what haos will have added where.
+
+    Returns the pair and its nodes, the preferred one first. Raises UnsatisfiableError.
+    """
+    refuse_strangers(seen)
+    address, timing, mode = choose_vip(request, seen, avoid), request.timing(), request.chosen_mode()
+    place, adopted = seen.place, seen.reservation is not None
+    interval_s = timing.advertisement_interval_s
+    chosen = request.priorities or vrrp.priorities(len(place.nodes), interval_s)
+    ranked = sorted(zip(place.nodes, chosen, strict=True), key=lambda one: -one[1])
+    bare = Pair(
+        name=seen.name,
+        network_id=place.network.id,
+        project_id=place.network.project_id,
+        vip=address,
+        vrid=choose_vrid(seen, address, avoid),
+        members=(),
+        mode=mode,
+        timing=timing,
+        adopted=adopted,
+        checks=request.checks or (),
+    )
+    members = tuple(
+        Member(node.port.id, priority, _will_add(node, bare, seen.facts[node.name], needs_group=seen.needs_group))
+        for node, priority in ranked
+    )
+    return replace(bare, members=members), tuple(node for node, _ in ranked)
+
+
+def choose_vip(request: CreateRequest, seen: Preflight, avoid: Avoid) -> Address:
+    """Return the VIP: the one asked for if nothing speaks against it, else the lowest free one."""
+    place = seen.place
+    if request.vip is None:
+        return vip.choose(place.subnet, place.ports, avoid=avoid.vips, from_pool=request.vip_from_pool)
+    others = [port for port in place.ports if port is not seen.reservation]
+    reason = vip.objection(request.vip, place.subnet, others)
+    hint = "leave out --vip and haos finds a free one outside the pools"
+    in_pool = vip.pool_of(request.vip, place.subnet) is not None
+    if reason is None and in_pool and seen.reservation is None and not request.vip_from_pool:
+        reason = f"{request.vip} is in an allocation pool of the subnet"
+        hint = f"--vip-from-pool takes it (the reservation guards it); or {hint}"
+    if reason:
+        raise UnsatisfiableError(reason, hint=hint)
+    return request.vip
+
+
+def choose_vrid(seen: Preflight, address: Address, avoid: Avoid) -> int:
+    """Return the lowest VRID that is free on the network, on the nodes, and in what was heard on the wire."""
+    version, place = address.version, seen.place
+    on_nodes = {vrid for facts in seen.facts.values() for vrid in vrids_in_use(facts, version)}
+    recorded = {vrid for port in place.ports if (vrid := _recorded_vrid(port, version)) is not None}
+    taken = avoid.vrids | on_nodes | recorded
+    if seen.reservation is not None and (own := vrid_of(seen.reservation.mac)) and own[1] == version:
+        if own[0] in taken:
+            raise UnsatisfiableError(
+                f"VRID {own[0]}, of which port {seen.reservation.id} has the MAC, is in use",
+                hint="use a reservation port with another MAC",
+            )
+        return own[0]
+    return vrrp.choose_vrid((port.mac for port in place.ports), version, avoid=taken)
+
+
+def _recorded_vrid(port: Port, version: int) -> int | None:
+    """Return the VRID of an adopted reservation, of which its MAC says nothing."""
+    if port.device_owner != RESERVATION_OWNER:
+        return None
+    try:
+        pair = record.decode(port)
+    except RecordError:
+        return None
+    return pair.vrid if pair.vip.version == version else None
+
+
+def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[Pair, tuple[Node, ...]]:
+    """Return the pair with what the request says changed, and its nodes in the new order. Raises UnsatisfiableError.
+
+    What is missing on a port or node by now is put back, and is haos's own from then on.
+    """
+    refuse_contradiction(request, pair, seen)
+    timing, mode = request.timing(pair.timing), request.chosen_mode(pair.mode)
+    changed = replace(
+        pair,
+        timing=timing,
+        mode=mode,
+        checks=pair.checks if request.checks is None else request.checks,
+        verified=pair.verified and mode is pair.mode,
+    )
+    group = seen.needs_group or pair.has_group
+    chosen = _priorities(request, seen, pair, timing)
+    ranked = sorted(zip(seen.place.nodes, pair.members, strict=True), key=lambda one: -chosen[one[0].port.id])
+    members = tuple(
+        Member(
+            node.port.id,
+            chosen[node.port.id],
+            _kept(member.added, mode) | _will_add(node, changed, seen.facts[node.name], needs_group=group),
+        )
+        for node, member in ranked
+    )
+    return replace(changed, members=members), tuple(node for node, _ in ranked)
+
+
+def _kept(added: Added, mode: Mode) -> Added:
+    return added if mode is Mode.VMAC else added & ~Added.VMAC
+
+
+def _priorities(request: CreateRequest, seen: Preflight, pair: Pair, timing: Timing) -> Mapping[str, int]:
+    """Return port id -> priority; those that haos itself chose follow the interval."""
+    before = {member.port_id: member.priority for member in pair.members}
+    if request.priorities is not None:
+        by_ref = {ref: node for node in seen.place.nodes for ref in (node.instance.id, node.name)}
+        pairs = zip(request.nodes, request.priorities, strict=True)
+        return {by_ref[ref].port.id: priority for ref, priority in pairs}
+    count, interval_s = len(before), pair.timing.advertisement_interval_s
+    if tuple(before.values()) == vrrp.priorities(count, interval_s):
+        return dict(zip(before, vrrp.priorities(count, timing.advertisement_interval_s), strict=True))
+    return before
+
+
+def _will_add(node: Node, pair: Pair, facts: NodeFacts, *, needs_group: bool) -> Added:
+    added = Added.NOTHING if facts.keepalived is not None else Added.PACKAGE
+    if not node.port.port_security:
+        return added
+    have = {(one.network, one.mac_address.lower()) for one in node.port.pairs}
+    missing = [want for want in wanted_pairs(node.port, pair) if (want.network, want.mac_address) not in have]
+    if own_pair(node.port, pair) in missing:
+        added |= Added.PAIR
+    if any(want in missing for want in vmac_pairs(pair)):
+        added |= Added.VMAC
+    return added | (Added.GROUP if needs_group else Added.NOTHING)
+
+
+def refuse_strangers(seen: Preflight) -> None:
+    """Refuse a name that a pair of another network has on a node: their files would be one. UnsatisfiableError."""
+    for node in seen.place.nodes:
+        text = seen.facts[node.name].pair_files.get(seen.name)
+        if text is not None and record.port_code(node.port.id) not in text:
+            raise UnsatisfiableError(
+                f"a pair {seen.name} of another network lies on {node.name}", hint="choose another name with --name"
+            )
+
+
+def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) -> None:
+    """Refuse a request that contradicts the pair that is there. Raises UnsatisfiableError or UsageError."""
+    another = "choose another --name, or haos teardown it first"
+    if {member.port_id for member in pair.members} != {node.port.id for node in seen.place.nodes}:
+        raise UnsatisfiableError(f"pair {pair.name} exists with other nodes", hint=another)
+    if request.vip is not None and request.vip != pair.vip:
+        raise UnsatisfiableError(f"pair {pair.name} exists with VIP {pair.vip}", hint=another)
+    timing = request.timing(pair.timing)
+    try:
+        vrrp.check_timing(timing, len(pair.members))
+    except UsageError as error:
+        raise UsageError(f"pair {pair.name}: {error}", hint=error.hint) from error
+
+
+def as_recorded(seen: Preflight) -> Pair | None:
+    """Return the pair that is there, with the service checks that its nodes keep."""
+    return replace(seen.pair, checks=kept_checks(seen.name, seen.facts)) if seen.pair else None

@@ -1,0 +1,187 @@
+"""Look at cloud and nodes before anything is changed: what `check` reports and `create` goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from haos.core import names, record, security
+from haos.core.checks import (
+    Finding,
+    blocker,
+    check_echo,
+    check_extensions,
+    check_network,
+    check_nodes,
+    check_observer,
+    check_quota,
+)
+from haos.core.model import Address, Mode, Node, Pair, Port, Quota, SecurityGroup
+from haos.core.names import group_mark
+from haos.core.node import NodeFacts
+from haos.core.node_checks import NodeNeeds, check_facts
+from haos.core.service import needs_http
+from haos.core.vip import adoptable
+from haos.errors import HaosError, HostKeyError, LoginError
+from haos.workflow.context import Context
+from haos.workflow.parallel import attempt_each
+from haos.workflow.request import CreateRequest
+from haos.workflow.resolve import Place, reservation_on, resolve_place
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was seen, and what speaks against the pair."""
+
+    name: str
+    place: Place
+    reservation: Port | None  # the pair's own, or a free one to adopt
+    pair: Pair | None  # as the record says; None where the pair is new
+    groups: tuple[SecurityGroup, ...]  # of the nodes' ports, and the pair's own
+    needs_group: bool
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, NodeFacts] = field(default_factory=dict)  # by node name
+    errors: Mapping[str, HaosError] = field(default_factory=dict)  # by the name of who could not be looked at
+
+    @property
+    def own_group(self) -> SecurityGroup | None:
+        """The pair's own security group."""
+        mark = group_mark(self.pair.reservation_id) if self.pair else None
+        return next((group for group in self.groups if group.description == mark), None)
+
+
+def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
+    """Find everything that the request names, and what the cloud says of it. Raises what resolve_place does."""
+    place = resolve_place(
+        ctx.cloud,
+        request.network,
+        request.nodes,
+        request.observer,
+        request.subnet,
+        name=request.name,
+        watched=request.watched,
+    )
+    project_id = ctx.cloud.project_id()
+    name = request.name or names.default_name(node.name for node in place.nodes)
+    reservation = reservation_on(place.ports, name, project_id)
+    pair = record.decode(reservation) if reservation else None
+    if pair is None and request.vip is not None:
+        reservation = adoptable(request.vip, place.ports, project_id)
+    if pair is not None:
+        place = _in_order(pair, place)
+    groups = _groups(place, pair, ctx)
+    bfd = request.timing(pair.timing if pair else None).bfd
+    needs_group = not security.lets_pass(place.nodes, others(groups), place.ports, bfd=bfd)
+    findings = [
+        *check_network(place.network, place.subnet, project_id),
+        *check_nodes(place.nodes, pairs_needed=0 if pair else _pairs_needed(request)),
+        *check_observer(place.observer, watched=request.watched, on_subnet=place.observer_on_subnet),
+        *_check_echo(request, place, groups),
+    ]
+    if pair is None:
+        findings += check_extensions(ctx.cloud.extensions())
+        rules = len(security.pair_rules([node.address for node in place.nodes], bfd=bfd))
+        quota = ctx.cloud.quota()
+        needs_port = reservation is None
+        findings += check_quota(quota if needs_port else Quota(None, quota.groups, quota.rules),
+                                needs_group=needs_group, rules=rules)  # fmt: skip
+    return Preflight(name, place, reservation, pair, groups, needs_group, tuple(findings))
+
+
+def others(groups: tuple[SecurityGroup, ...]) -> tuple[SecurityGroup, ...]:
+    """Return the groups that are not some pair's own: those go with their pair, and must not be relied on."""
+    return tuple(group for group in groups if not group.description.startswith(group_mark("")))
+
+
+def _in_order(pair: Pair, place: Place) -> Place:
+    # The order of --nodes set the priorities when the pair was made; afterwards the record's order stands.
+    by_port = {node.port.id: node for node in place.nodes}
+    if set(by_port) != {member.port_id for member in pair.members}:
+        return place
+    return replace(place, nodes=tuple(by_port[member.port_id] for member in pair.members))
+
+
+def _groups(place: Place, pair: Pair | None, ctx: Context) -> tuple[SecurityGroup, ...]:
+    ids = sorted({group_id for node in place.nodes for group_id in node.port.group_ids})
+    groups = ctx.cloud.groups(ids) if ids else ()
+    mark = group_mark(pair.reservation_id) if pair else None
+    if pair is None or not pair.has_group or any(group.description == mark for group in groups):
+        return groups
+    # It may be on no port: an interrupted run had only just made it.
+    named = ctx.cloud.groups_named(names.group_name(pair.name))
+    return (*groups, *(group for group in named if group.description == mark))
+
+
+def _pairs_needed(request: CreateRequest) -> int:
+    return 1 if request.chosen_mode() is Mode.GARP else 3
+
+
+def _check_echo(request: CreateRequest, place: Place, groups: tuple[SecurityGroup, ...]) -> list[Finding]:
+    watcher = place.observer_port
+    if watcher is None or not request.verify:
+        return []
+    version = place.subnet.cidr.version
+    deaf = [
+        node.name
+        for node in place.nodes
+        if not security.lets_echo_in(node.port, watcher, groups, place.ports, version)
+    ]
+    return list(check_echo(deaf, place.observer, _address_of(watcher, version), version))
+
+
+def _address_of(port: Port, version: int) -> Address | None:
+    return next((fixed.address for fixed in port.fixed_ips if fixed.address.version == version), None)
+
+
+def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context) -> Preflight:
+    """Look at every node that runs, and connect to the observer, side by side; errors are kept by name."""
+    nodes = [node for node in seen.place.nodes if node.instance.status == "ACTIVE"]
+
+    def look(node: Node | None) -> NodeFacts | None:
+        if node is not None:
+            return ctx.fleet.node(node.instance).facts(node.port.mac)
+        if seen.place.observer is not None:
+            ctx.fleet.observer(seen.place.observer)
+        return None
+
+    found, failed = attempt_each([*nodes, None], look)
+    facts = {node.name: each for node, each in found.items() if node is not None and each is not None}
+    errors = {node.name if node else _watcher_name(seen): error for node, error in failed.items()}
+    placed = tuple(replace(node, interface=facts[node.name].interface) if node.name in facts else node
+                   for node in seen.place.nodes)  # fmt: skip
+    needs = needs_of(request, seen.pair)
+    inside = [
+        finding for node in nodes if node.name in facts for finding in check_facts(node.name, facts[node.name], needs)
+    ]
+    return replace(
+        seen,
+        place=replace(seen.place, nodes=placed),
+        findings=(*seen.findings, *inside),
+        facts=facts,
+        errors=errors,
+    )
+
+
+def _watcher_name(seen: Preflight) -> str:
+    return seen.place.observer.name if seen.place.observer else "observer"
+
+
+def needs_of(request: CreateRequest, pair: Pair | None) -> NodeNeeds:
+    """Return what the request asks of every node."""
+    checks = request.checks or ()
+    return NodeNeeds(
+        vmac=request.chosen_mode(pair.mode if pair else None) is Mode.VMAC,
+        scripts=bool(checks),
+        http=any(needs_http(check) for check in checks),
+        bfd=request.timing(pair.timing if pair else None).bfd,
+    )
+
+
+_CODES: tuple[tuple[type[HaosError], str], ...] = ((HostKeyError, "host-key"), (LoginError, "login"))
+
+
+def unreachable(name: str, error: HaosError) -> Finding:
+    """Return an error of SSH as a finding."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), "ssh")
+    reason = str(error) if name in str(error) else f"{name}: {error}"
+    return blocker(code, reason, error.hint)

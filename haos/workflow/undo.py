@@ -1,0 +1,92 @@
+"""Undo what a run has done, in reverse; what cannot be undone is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from haos.core.changes import (
+    AmendPort,
+    CleanNode,
+    DeleteGroup,
+    DeletePort,
+    PortAmendment,
+    ReleasePort,
+    RestoreNode,
+    RestoreRules,
+    RewriteRecord,
+    Undo,
+    describe_undo,
+)
+from haos.core.model import Node, Port
+from haos.core.node import Removal
+from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
+from haos.workflow.context import Cloud, Context, NodeAgent
+
+
+def raise_after_undo(error: BaseException, undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> NoReturn:
+    """Undo all of it, then raise the error; or LeftoverError if something could not be undone."""
+    left = undo_all(undos, nodes, ctx)
+    if left:
+        reason = str(error) or "interrupted"
+        listed = "; ".join(left)
+        raise LeftoverError(
+            f"{reason}. Not undone: {listed}",
+            hint="the same haos create goes on from here; haos teardown takes it all away",
+        ) from error
+    raise error
+
+
+def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list[str]:
+    """Undo in reverse; return what could not be undone. The reservation stays as long as anything else does."""
+    left: list[str] = []
+    for undo in reversed(undos):
+        what = describe_undo(undo)
+        if left and isinstance(undo, DeletePort | ReleasePort):
+            left.append(f"{what} (kept, so that haos teardown finds the rest)")
+            continue
+        try:
+            with ctx.progress.step(f"undo: {what}"):
+                _undo(undo, {node.name: node for node in nodes}, ctx)
+        except HaosError as error:
+            left.append(f"{what} ({error})")
+    return left
+
+
+def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
+    match undo:
+        case DeletePort(port_id):
+            ctx.cloud.delete_port(port_id)
+        case ReleasePort(port_id):
+            ctx.cloud.release_adopted(port_id)
+        case RewriteRecord(port_id, description):
+            ctx.cloud.describe(port_id, description)
+        case RestoreRules(group):
+            ctx.cloud.set_rules(group, group.rules)
+        case DeleteGroup(group_id):
+            ctx.cloud.delete_group(group_id)
+        case AmendPort(node, _, amendment):
+            withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
+        case CleanNode(node, removal):
+            clean(ctx.fleet.node(nodes[node].instance), removal)
+        case RestoreNode(node, removal, config, afresh):
+            agent = ctx.fleet.node(nodes[node].instance)
+            if afresh:
+                clean(agent, removal)
+            agent.configure(config)
+            agent.activate()
+
+
+def clean(agent: NodeAgent, removal: Removal) -> None:
+    """Take a pair off a node. Raises StepError if something could not be taken away."""
+    removed = agent.remove(removal)
+    if removed.left:
+        raise StepError("; ".join(removed.left))
+
+
+def withdraw_from_port(cloud: Cloud, port: Port, amendment: PortAmendment) -> None:
+    """Take pairs and groups off a port as it is now; a port that is gone carries nothing."""
+    try:
+        cloud.amend_port(cloud.port(port.id), amendment)
+    except NotFoundError:
+        return
