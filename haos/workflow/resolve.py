@@ -149,15 +149,16 @@ def choose_observer(
         if observer.id not in here:
             raise UnsatisfiableError(f"observer {observer.name} has no port on the nodes' network")
         return observer
-    for candidates in (found[OBSERVER], ()):
-        fit = [one for one in candidates or cloud.instances_tagged(OBSERVER) if one.id in here and one.id not in busy]
-        if len(fit) == 1:
-            return fit[0]
-        if fit:
-            raise AmbiguousError(
-                f"{len(fit)} instances are named or tagged {OBSERVER!r}", hint="choose with --observer"
-            )
-    return None
+
+    def fit(candidates: Sequence[Instance]) -> list[Instance]:
+        return [one for one in candidates if one.id in here and one.id not in busy]
+
+    chosen = fit(found[OBSERVER]) or fit(cloud.instances_tagged(OBSERVER))
+    if len(chosen) > 1:
+        raise AmbiguousError(
+            f"{len(chosen)} instances are named or tagged {OBSERVER!r}", hint="choose with --observer"
+        )
+    return chosen[0] if chosen else None
 
 
 def _subnet_ids(instance: Instance, ports: Sequence[Port]) -> set[str]:

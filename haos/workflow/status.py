@@ -78,9 +78,9 @@ def _look(pair: Pair, node: Node, nodes: dict[str, Node], ctx: Context) -> tuple
     config = "missing"
     if pair.name in facts.withdrawn:
         config = "withdrawn"
-    if config == "missing" and pair.name in facts.pair_files and len(nodes) < len(pair.members):
+    elif pair.name in facts.pair_files and len(nodes) < len(pair.members):
         config = "unknown"  # what it should be cannot be told without the missing peer's address
-    elif config == "missing" and pair.name in facts.pair_files:
+    elif pair.name in facts.pair_files:
         peers = tuple(
             nodes[m.port_id].address for m in pair.members if m.port_id != node.port.id and m.port_id in nodes
         )

@@ -24,7 +24,6 @@ class TornDown:
     pair: Pair
     done: tuple[str, ...]
     skipped: tuple[str, ...] = ()  # what could not be reached and, with force, was left as it is
-    left: tuple[str, ...] = ()
 
 
 def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
