@@ -151,7 +151,7 @@ def env(name: str) -> int:
 
 @command.group()
 def add() -> None:
-    """Add an instance or a network to a running lab."""
+    """Add an instance, a network or a subnet to a running lab."""
 
 
 @add.command("instance")
@@ -160,11 +160,13 @@ def add() -> None:
 @click.option("--network", "networks", multiple=True, default=("ha_lab",), show_default=True, help="May be repeated.")
 @click.option("--address", help="Fixed IP on the first network (default: Neutron picks).")
 def add_instance(name: str, instance: str, networks: tuple[str, ...], address: str | None) -> int:
-    """Boot another instance."""
+    """Boot another instance; its first routed IPv4 address gets a floating IP."""
     from haos.lab import control
 
     with _lab_errors():
-        control.add_instance(name, instance, networks=networks, address=address)
+        added = control.add_instance(name, instance, networks=networks, address=address)
+    if not added.floating:
+        _progress(f"{instance} runs; it has no floating IP: none of its addresses is IPv4 behind the lab's router")
     return 0
 
 
@@ -178,6 +180,23 @@ def add_network(name: str, network: str, cidr: str) -> int:
 
     with _lab_errors():
         control.add_network(name, network, cidr=cidr)
+    return 0
+
+
+@add.command("subnet")
+@_name_option
+@click.argument("network")
+@click.argument("cidr")
+def add_subnet(name: str, network: str, cidr: str) -> int:
+    """Give a network another subnet, IPv4 or IPv6.
+
+    Instances that are added later get one address of each IP version on the network, as Neutron's ports do; those
+    that run already keep what they have.
+    """
+    from haos.lab import control
+
+    with _lab_errors():
+        control.add_subnet(name, network, cidr=cidr)
     return 0
 
 

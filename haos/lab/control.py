@@ -31,6 +31,7 @@ __all__ = [
     "LabStatus",
     "add_instance",
     "add_network",
+    "add_subnet",
     "clouds_yaml",
     "down",
     "environment",
@@ -108,7 +109,7 @@ def ssh_argv(name: str, node: str, command: Sequence[str] = ()) -> list[str]:
     paths = LabPaths(name)
     found = _instance(status(name), node)
     if not found.floating:
-        raise LabError(f"{node} has no floating IP", hint=f"openstack server add floating ip {shlex.quote(node)} …")
+        raise LabError(f"{node} has no floating IP", hint=_way_in(found))
     options = {
         "UserKnownHostsFile": f'"{paths.known_hosts}"',
         "GlobalKnownHostsFile": "/dev/null",
@@ -130,23 +131,28 @@ def add_network(name: str, network: str, *, cidr: str, routed: bool = True) -> N
     lab_request(name, "POST", "/lab/networks", {"name": network, "cidr": cidr, "router": routed})
 
 
+def add_subnet(name: str, network: str, *, cidr: str) -> None:
+    """Give a network another subnet, joined to the lab's router if the network is."""
+    lab_request(name, "POST", "/lab/subnets", {"network": network, "cidr": cidr})
+
+
 def add_instance(
     name: str,
     instance: str,
     *,
     networks: Sequence[str] = ("ha_lab",),
     address: str | None = None,
-    reachable: bool = True,
 ) -> InstanceStatus:
-    """Boot another instance and wait until it answers; reachable, it has a floating IP on its first network."""
+    """Boot another instance and wait until it answers.
+
+    It has a floating IP for its first address that can have one. If none can (IPv6, no router), it is waited for
+    until its console shows its host keys.
+    """
     paths = LabPaths(name)
-    before = status(name)
     first: dict[str, Any] = {"network": networks[0]}
     if address:
         first["address"] = address
-    if reachable:
-        first["floating"] = _free_floating(before, _claim(paths).prefix)
-    body = {"name": instance, "networks": [first, *networks[1:]], "groups": [GROUP]}
+    body = {"name": instance, "networks": [first, *networks[1:]], "groups": [GROUP], "floating": True}
     made = lab_request(name, "POST", "/lab/instances", body)["instance"]["id"]
     await_login(paths, _claim(paths), LOGIN_S, only=made)
     return next(each for each in status(name).instances if each.id == made)
@@ -195,7 +201,8 @@ def _instance(lab: LabStatus, node: str) -> InstanceStatus:
     return found[0]
 
 
-def _free_floating(lab: LabStatus, prefix: str) -> str:
-    taken = {str(address) for each in lab.instances for address in each.floating}
-    free = (f"{prefix}.{number}" for number in range(claims.FIRST_INSTANCE, 255))
-    return next(address for address in free if address not in taken)
+def _way_in(instance: InstanceStatus) -> str:
+    """Say how to reach an instance that has no floating IP."""
+    if any(address.version == 4 for address in instance.addresses):
+        return f"openstack server add floating ip {shlex.quote(instance.name)} …"
+    return "it has no IPv4 address that could have one: ssh -J through an instance that shares a network with it"

@@ -18,7 +18,13 @@ from haos.lab.iproute import ip_batch
 from haos.lab.model import Fabric, FabricPort, Interface, PortKind
 from haos.lab.namespaces import environment, python
 
-FORWARDING = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+SETTINGS = {
+    "ipv4/ip_forward": "1",
+    "ipv6/conf/all/forwarding": "1",
+    # A network with two subnets has two ports here: each speaks of its own address alone, as on Neutron's routers.
+    "ipv4/conf/all/arp_ignore": "1",
+    "ipv4/conf/all/arp_announce": "2",
+}
 FAMILIES = {b"4": socket.AF_INET, b"6": socket.AF_INET6}
 START_S = 10.0
 
@@ -77,10 +83,10 @@ def serve(requests: socket.socket) -> None:
 
 def main(socket_fd: int) -> None:
     """Make the namespace a router, say so, and serve."""
-    for name in FORWARDING:
+    for name, value in SETTINGS.items():
         setting = Path("/proc/sys/net", name)
         if setting.exists():  # a kernel may be without IPv6
-            setting.write_text("1")
+            setting.write_text(value)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     with socket.socket(fileno=socket_fd) as requests:

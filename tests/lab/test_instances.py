@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from haos.lab import control
+from haos.lab.errors import LabError
 from haos.lab.paths import LabPaths
 from tests.lab.main_job import cloud, eventually, on
 
@@ -149,6 +150,38 @@ def test_second_network_and_ipv6(lab_name: str) -> None:
         assert " 0% packet loss" in on(lab_name, "wide", f"ping -c 1 -W 2 {gateway}")
     connection = cloud(lab_name)
     connection.compute.delete_server(connection.compute.find_server("wide"))
+
+
+def test_an_instance_without_ipv4_boots_and_is_reached_through_its_network(lab_name: str) -> None:
+    control.add_network(lab_name, "six", cidr="2001:db8:66::/64")
+    only = control.add_instance(lab_name, "only", networks=("six",))
+    assert (only.power, only.floating) == ("ACTIVE", ())
+    with pytest.raises(LabError, match="only has no floating IP") as caught:
+        control.ssh_argv(lab_name, "only")
+    assert caught.value.hint is not None
+    assert "shares a network" in caught.value.hint
+    # The network that has no IPv4 goes first: the floating IP is the other one's.
+    both = control.add_instance(lab_name, "both", networks=("six", "ha_lab"))
+    assert len(both.floating) == 1
+    assert " 0% packet loss" in on(lab_name, "both", f"ping -c 1 -W 2 {only.addresses[0]}")
+    assert "SSH-2.0" in on(lab_name, "both", f"exec 3<>/dev/tcp/{only.addresses[0]}/22; head -c 7 <&3")
+    delete(lab_name, "only", "both")
+
+
+def test_instances_after_another_subnet_have_an_address_of_each_version(lab_name: str) -> None:
+    control.add_network(lab_name, "twofold", cidr="10.200.53.0/24")
+    control.add_subnet(lab_name, "twofold", cidr="2001:db8:53::/64")
+    made = control.add_instance(lab_name, "twofold", networks=("twofold",))
+    assert [each.version for each in made.addresses] == [4, 6]
+    for gateway in ("10.200.53.1", "2001:db8:53::1"):
+        assert " 0% packet loss" in on(lab_name, "twofold", f"ping -c 1 -W 2 {gateway}")
+    delete(lab_name, "twofold")
+
+
+def delete(lab: str, *names: str) -> None:
+    compute = cloud(lab).compute
+    for name in names:
+        compute.delete_server(compute.find_server(name))
 
 
 def act(lab: str, node: str, order: Callable[[Any, Any], None]) -> None:

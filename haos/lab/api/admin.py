@@ -48,6 +48,7 @@ class LabApi:
             ("GET", "/lab/requests", self.requests),
             ("POST", "/lab/requests/reset", self.reset_requests),
             ("POST", "/lab/networks", self.add_network),
+            ("POST", "/lab/subnets", self.add_subnet),
             ("POST", "/lab/instances", self.add_instance),
             ("POST", "/lab/tokens/expire", self.expire_tokens),
             ("PUT", "/lab/tokens", self.set_tokens),
@@ -92,14 +93,26 @@ class LabApi:
             ids = [subnet["id"] for subnet in self._store.where("subnets", network_id=network["id"])]
         return Response(201, {"network": {"id": network["id"], "name": seed.name, "subnets": ids}})
 
+    def add_subnet(self, call: Call) -> Response:
+        """Give a network another subnet: network, cidr, name, gateway, pool, dns, ipv6_mode."""
+        body = call.request.json()
+        name, seed = _required(body, "network"), _subnet(body)
+        with self._store.transaction():
+            subnet = self._planted(lambda: self._planter.another_subnet(name, seed))
+        return Response(201, {"subnet": {key: subnet[key] for key in ("id", "network_id", "cidr", "gateway_ip")}})
+
     def add_instance(self, call: Call) -> Response:
-        """Make and boot an instance: name, networks (names, or dicts with address, mac, floating), groups, keys."""
+        """Make and boot an instance: name, networks (names, or dicts with address, mac, floating), groups, keys.
+
+        With `floating` the first of its addresses that can have a floating IP gets any that is free.
+        """
         body = call.request.json()
         seed = InstanceSeed(
             name=_required(body, "name"),
             project=body.get("project", DEFAULT_PROJECT),
             nics=tuple(_nic(item) for item in _required(body, "networks")),
             groups=tuple(body.get("groups", ())),
+            floating=bool(body.get("floating", False)),
             host=body.get("host", "lab-host-1"),
             keys=tuple(body.get("keys", ())),
         )

@@ -7,7 +7,7 @@ from typing import Any
 from haos.lab.api import compute_records, floating, networks, ports, rules, subnets
 from haos.lab.api.groups import born
 from haos.lab.api.ports import blank_port, random_mac
-from haos.lab.api.routers import blank_router
+from haos.lab.api.routers import blank_router, router_between
 from haos.lab.api.routing import Caller, Doc
 from haos.lab.api.seed import CloudSeed, GroupSeed, InstanceSeed, NetworkSeed, NicSeed, SubnetSeed
 from haos.lab.api.store import Store, new_id
@@ -53,8 +53,19 @@ class Planter:
         for subnet in seed.subnets:
             self.subnet(network, subnet)
         if seed.router_port:
-            self._router_port(network, *seed.router_port)
+            first = self._store.where("subnets", network_id=network["id"])[0]
+            self._router_port(network, first, *seed.router_port)
         return network
+
+    def another_subnet(self, name: str, seed: SubnetSeed) -> Doc:
+        """Plant a subnet on a network that is there; the router joins it if it has a port on that network."""
+        network = self._named("networks", name)
+        subnet = self.subnet(network, seed)
+        owner = "network:router_interface"
+        if subnet["gateway_ip"] and self._store.where("ports", network_id=network["id"], device_owner=owner):
+            self._router_port(network, subnet, "", "")
+        self._store.change("networks", network["id"])
+        return subnet
 
     def subnet(self, network: Doc, seed: SubnetSeed) -> Doc:
         """Plant a subnet."""
@@ -100,10 +111,13 @@ class Planter:
         keys = seed.keys or self._keys
         server = self._store.add("servers", {**record, "id": seed.id or record["id"], "_keys": keys})
         groups = [self._named("security_groups", name)["id"] for name in seed.groups]
-        for nic in seed.nics:
-            port = self._nic(server, nic, groups)
+        made = [self._nic(server, nic, groups) for nic in seed.nics]
+        for nic, port in zip(seed.nics, made, strict=True):
             if nic.floating:
                 self._float(project_id, port, nic.floating)
+        fit = next(filter(self._can_float, made), None)
+        if seed.floating and fit:
+            self._float(project_id, fit, None)
         return server
 
     def _nic(self, server: Doc, nic: NicSeed, groups: list[str]) -> Doc:
@@ -127,7 +141,14 @@ class Planter:
         self._store.drop("ports", port["id"])
         return self._store.add("ports", {**port, "id": nic.port_id})
 
-    def _float(self, project_id: str, port: Doc, address: str) -> None:
+    def _can_float(self, port: Doc) -> bool:
+        """Say whether a port has an IPv4 address that the router joins to the outside."""
+        external = self._store.where("networks", **{"router:external": True})[0]
+        subnets = (self._store.get("subnets", item["subnet_id"]) for item in port["fixed_ips"])
+        inside = [subnet["id"] for subnet in subnets if subnet is not None and subnet["ip_version"] == 4]
+        return len(inside) == 1 and router_between(self._store, inside[0], external["id"]) is not None
+
+    def _float(self, project_id: str, port: Doc, address: str | None) -> None:
         external = self._store.where("networks", **{"router:external": True})[0]
         body = {"floating_network_id": external["id"], "floating_ip_address": address, "port_id": port["id"]}
         self._floating.make(_root(project_id), {**body, "project_id": project_id})
@@ -141,9 +162,8 @@ class Planter:
             info = {"network_id": network["id"], "enable_snat": True, "external_fixed_ips": port["fixed_ips"]}
             self._store.change("routers", router["id"], external_gateway_info=info)
 
-    def _router_port(self, network: Doc, port_id: str, mac: str) -> None:
+    def _router_port(self, network: Doc, subnet: Doc, port_id: str, mac: str) -> None:
         router = self._store.all("routers")[0]
-        subnet = self._store.where("subnets", network_id=network["id"])[0]
         fixed_ips = [{"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}]
         port = self._trusted_port(network, "network:router_interface", router["id"], fixed_ips)
         self._store.drop("ports", port["id"])

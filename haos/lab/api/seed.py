@@ -98,6 +98,7 @@ class InstanceSeed:
     project: str
     nics: tuple[NicSeed, ...]
     groups: tuple[str, ...] = ()  # names; none: the project's default group
+    floating: bool = False  # whether the first address that can have a floating IP gets one, any
     id: str = ""
     host: str = "lab-host-1"
     keys: tuple[str, ...] = ()  # lines for authorized_keys
@@ -129,7 +130,16 @@ CREDENTIAL = ApplicationCredential(
     user="demo",
     project="demo",
 )
-SSH_ICMP = GroupSeed("ssh-icmp", "demo", (RuleSeed("icmp"), RuleSeed("tcp", 22)))
+SSH_ICMP = GroupSeed(
+    "ssh-icmp",
+    "demo",
+    (
+        RuleSeed("icmp"),
+        RuleSeed("tcp", 22),
+        RuleSeed("ipv6-icmp", ethertype="IPv6"),
+        RuleSeed("tcp", 22, ethertype="IPv6"),
+    ),
+)
 
 
 def howto(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from haos.lab.api import Cloud, Server
-from haos.lab.model import IdleWorld, Power
+from haos.lab.model import IdleWorld, PortKind, Power
 from tests.lab.api.conftest import FIRST_PORT, Client, Login
 
 PORT = f"/network/v2.0/ports/{FIRST_PORT}"
@@ -92,6 +93,54 @@ def test_another_instance_on_two_networks(demo: Client, lab: Client, cloud: Clou
     assert [item["addr"] for item in addresses["ha_lab"]] == ["10.200.51.40", "127.200.51.40"]
     assert addresses["six"][0]["version"] == 6
     assert "127.200.51.40" in {str(item.floating) for item in world.floating}
+
+
+@pytest.mark.parametrize(("networks", "floating"), [(["six", "ha_lab"], True), (["six"], False), (["apart"], False)])
+def test_a_floating_ip_goes_to_the_first_address_that_can_have_one(
+    lab: Client, cloud: Cloud, world: IdleWorld, networks: list[str], floating: bool
+) -> None:
+    lab("POST", "/lab/networks", {"name": "six", "cidr": "2001:db8:51::/64", "router": True})
+    lab("POST", "/lab/networks", {"name": "apart", "cidr": "10.200.52.0/24", "router": False})
+    before = len(world.floating)
+    for name in ("fourth", "fifth"):
+        made = lab("POST", "/lab/instances", {"name": name, "networks": networks, "floating": True})
+        assert made.status == 201
+    cloud.settle()
+    assert len({item.floating for item in world.floating}) == before + (2 if floating else 0)
+
+
+def test_another_subnet_gives_later_ports_an_address_of_each_version(
+    demo: Client, lab: Client, world: IdleWorld
+) -> None:
+    six = {"network": "ha_lab", "cidr": "2001:db8:51::/64"}
+    made = lab("POST", "/lab/subnets", six)
+    assert (made.status, made.body["subnet"]["gateway_ip"]) == (201, "2001:db8:51::1")
+    network_id = made.body["subnet"]["network_id"]
+    port = demo.neutron("POST", "/ports", {"port": {"network_id": network_id}}).body["port"]
+    versions = [ip_address(item["ip_address"]).version for item in port["fixed_ips"]]
+    assert versions == [4, 6]
+    old = demo.neutron("GET", f"/ports/{FIRST_PORT}").body["port"]
+    assert [item["ip_address"] for item in old["fixed_ips"]] == ["10.200.51.32"]
+    assert world.fabric is not None
+    routers = [each for each in world.fabric.ports if each.kind is PortKind.ROUTER]
+    assert {str(address) for each in routers for address in each.addresses} == {"10.200.51.1/24", "2001:db8:51::1/64"}
+
+
+def test_a_subnet_that_cannot_be_is_refused_whole(demo: Client, lab: Client) -> None:
+    assert lab("POST", "/lab/subnets", {"network": "nowhere", "cidr": "10.9.0.0/24"}).status == 400
+    assert lab("POST", "/lab/subnets", {"network": "ha_lab", "cidr": "10.200.51.0/25"}).status == 400
+    before = demo.neutron("GET", "/subnets").body["subnets"]
+    assert "10.200.51.0/25" not in {each["cidr"] for each in before}
+
+
+def test_a_network_that_is_not_routed_gets_no_router_with_its_subnet(
+    demo: Client, lab: Client, world: IdleWorld
+) -> None:
+    lab("POST", "/lab/networks", {"name": "apart", "cidr": "10.200.52.0/24", "router": False})
+    assert lab("POST", "/lab/subnets", {"network": "apart", "cidr": "2001:db8:52::/64"}).status == 201
+    assert world.fabric is not None
+    routers = [each for each in world.fabric.ports if each.kind is PortKind.ROUTER]
+    assert [str(each.addresses[0]) for each in routers] == ["10.200.51.1/24"]
 
 
 def test_an_instance_on_no_such_network_is_refused_whole(demo: Client, lab: Client) -> None:

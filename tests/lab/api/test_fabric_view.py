@@ -35,7 +35,7 @@ def test_the_howtos_ports(cloud: Cloud, world: IdleWorld) -> None:
 def test_the_howtos_group_admits_ssh_and_icmp_only(cloud: Cloud, world: IdleWorld) -> None:
     rules = port(world, FIRST_PORT).rules
     ingress = {(rule.protocol, rule.port_min, rule.remotes) for rule in rules if rule.direction is Direction.INGRESS}
-    assert ingress == {(1, None, None), (6, 22, None)}
+    assert ingress == {(1, None, None), (6, 22, None), (58, None, None)}
     egress = {(rule.version, rule.protocol) for rule in rules if rule.direction is Direction.EGRESS}
     assert egress == {(4, None), (6, None)}
 
