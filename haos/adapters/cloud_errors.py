@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from keystoneauth1 import exceptions as ksa
 
@@ -53,6 +54,7 @@ HINTS = {
 
 _RULE = re.compile(r"rule:([\w:]+)|allow (\S+) to be performed|perform the requested action, (\S+?)\.?$")
 _URL = re.compile(r"https?://[^\s?]+?(?=[:?]?(?:\s|\?|$))")
+_SECRET = re.compile(r"(?i)token|secret|password|signature|credential")
 _CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"'()\[\]]+)|'([A-Z][^']+)'\)\)$|(timed out)")
 
 
@@ -172,7 +174,17 @@ def _unreached(error: ksa.ConnectionError) -> str:
     if url is None:
         return text
     why = next(filter(None, cause.groups())).strip() if cause else "no connection"
-    return f"{url.group()} does not answer ({why})"
+    return f"{public_url(url.group())} does not answer ({why})"
+
+
+def public_url(url: str) -> str:
+    """Return the URL without user, password and values of the query that may be secret."""
+    parts = urlsplit(url)
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    if any(_SECRET.search(name) for name, _ in query):
+        hidden = [(name, "***" if _SECRET.search(name) else value) for name, value in query]
+        parts = parts._replace(query=urlencode(hidden, safe="*"))
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _line(error: Exception) -> str:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from time import monotonic as _now_s
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from keystoneauth1 import exceptions as ksa
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 from openstack import enable_logging
-from openstack import exceptions as sdk
-from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 
 from haos import __version__
 from haos.adapters.cloud import OpenStackCloud
-from haos.adapters.cloud_errors import PassingError, translated
+from haos.adapters.cloud_config import cloud_region
+from haos.adapters.cloud_errors import PassingError, public_url, translated
 from haos.adapters.cloud_rest import DEADLINE_S, RETRIES, Rest, patiently
-from haos.errors import AuthenticationError, CloudError, UsageError
+from haos.errors import AuthenticationError, CloudError, NotFoundError
 
 if TYPE_CHECKING:
     import requests
@@ -30,10 +28,9 @@ TAGS_MICROVERSION = "2.26"
 """Of Nova: the first that shows server tags and filters by them."""
 SETTINGS = ("ssh_user", "ssh_key", "ssh_jump", "ssh_config")
 """What haos reads from the `haos:` section of a cloud."""
-NO_CLOUD = "name a cloud of clouds.yaml with --os-cloud or OS_CLOUD; none at hand? haos lab up"
 
 OnRequest = Callable[[str, str, float], None]
-"""Told of every answer: method, URL, seconds until it began."""
+"""Told of every request: method, URL without secrets, seconds until it was answered or failed."""
 
 
 def connect(
@@ -66,70 +63,37 @@ def connect(
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Raise where argparse would print its usage and exit."""
-        raise UsageError(message)
-
-
-def cloud_region(os_argv: Sequence[str], config_files: Sequence[Path] | None) -> CloudRegion:
-    """Read the configuration. Raises AuthenticationError if it is not enough to log in with."""
-    files = [str(path) for path in config_files] if config_files else None
-    try:
-        config = OpenStackConfig(
-            config_files=files,
-            app_name="haos",
-            app_version=__version__,
-            override_defaults={"status_code_retries": RETRIES},
-        )
-        parser = _Parser(prog="haos", add_help=False, allow_abbrev=False)
-        config.register_argparse_arguments(parser, list(os_argv), [])
-        options, unknown = parser.parse_known_args(list(os_argv))
-        if unknown:
-            raise UsageError(f"no such option: {unknown[0]}", hint="openstack --help lists the --os-* options")
-        region = config.get_one(argparse=options)
-    except (sdk.ConfigException, ksa.MissingRequiredOptions, ksa.NoMatchingPlugin) as error:
-        raise AuthenticationError(" ".join(str(error).split()), hint=NO_CLOUD) from error
-    _check(region)
-    return region
-
-
-def _check(region: CloudRegion) -> None:
-    """Refuse what keystoneauth answers with an error of no use."""
-    auth = region.get_auth_args()
-    if region.config.get("auth_type") in ("password", "v3password") and not auth.get("password"):
-        raise AuthenticationError("no password is given", hint="set OS_PASSWORD, or password: in clouds.yaml")
-    url = urlsplit(str(auth.get("auth_url", "http://none")))
-    if url.scheme not in ("http", "https") or not url.netloc:
-        raise AuthenticationError(
-            f"auth_url {url.geturl()!r} is not a URL", hint="it looks like https://HOST/identity/v3"
-        )
-    for key in ("cacert", "cert", "key"):
-        path = region.config.get(key)
-        if path and not Path(path).expanduser().exists():
-            raise AuthenticationError(
-                f"there is no file {path}, which {key} names", hint="check --os-cacert and the like"
-            )
-
-
 def _session(region: CloudRegion, on_request: OnRequest | None) -> Session:
     with translated("use these credentials"):
         session = region.get_session()
     session.timeout = session.timeout or DEADLINE_S
     session.app_name, session.app_version = "haos", __version__
     if on_request is not None:
-        hook = on_request
-
-        def tell(answer: requests.Response, *_: Any, **__: Any) -> None:
-            hook(str(answer.request.method), str(answer.request.url), answer.elapsed.total_seconds())
-
-        session.session.hooks["response"].append(tell)
+        _tell(session.session, on_request)
     return session
 
 
+def _tell(session: requests.Session, on_request: OnRequest) -> None:
+    """Tell of every request that leaves; a hook of requests would hear of those alone that are answered."""
+    send = session.send
+
+    def told(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        started_s = _now_s()
+        try:
+            return send(request, **options)
+        finally:
+            on_request(str(request.method), public_url(str(request.url)), _now_s() - started_s)
+
+    session.send = told  # type: ignore[method-assign]
+
+
 def _authenticate(region: CloudRegion, session: Session) -> None:
-    with translated(f"authenticate at {region.get_auth_args().get('auth_url', 'the cloud')}"):
-        session.get_token()
+    where = public_url(str(region.get_auth_args().get("auth_url", "the cloud")))
+    try:
+        with translated(f"authenticate at {where}"):
+            session.get_token()
+    except NotFoundError as error:
+        raise CloudError(error.reason, hint="is auth_url right? it looks like https://HOST/identity/v3") from error
 
 
 def _rest(

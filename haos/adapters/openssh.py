@@ -14,7 +14,7 @@ from typing import TypeVar
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from haos.adapters.hostkeys import Consent, ConsoleLog, HostKeys, KnownHostsCache
-from haos.adapters.openssh_client import AddressChoice, Endpoint, SshOptions, endpoint
+from haos.adapters.openssh_client import AddressChoice, Endpoint, SshOptions, check_status, endpoint
 from haos.adapters.openssh_connection import CommandResult, Connection
 from haos.adapters.openssh_errors import NotReadyError
 from haos.adapters.openssh_master import Master
@@ -75,6 +75,7 @@ class SshGateway:
 
         Raises HostKeyError, LoginError or RemoteError, UsageError for an ssh configuration that ssh refuses.
         """
+        check_status(instance)
         target = endpoint(instance, self._options)
         connection = Connection(target, lambda: self._open(target))
         with self._lock:

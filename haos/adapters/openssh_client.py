@@ -96,6 +96,26 @@ class Endpoint:
         return f"{self.instance} at {self.address}"
 
 
+_WAKE = {
+    "SHUTOFF": "start",
+    "PAUSED": "unpause",
+    "SUSPENDED": "resume",
+    "SHELVED": "unshelve",
+    "SHELVED_OFFLOADED": "unshelve",
+    "RESCUE": "unrescue",
+}
+"""Nova's status -> what of `openstack server` ends it."""
+_UP = {"ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "VERIFY_RESIZE", "MIGRATING", "UNKNOWN"}
+"""In these an sshd answers, will in a moment, or may."""
+
+
+def check_status(instance: Instance) -> None:
+    """Refuse at once an instance of which Nova knows that it runs no sshd."""
+    if instance.status not in _UP:
+        wake = _WAKE.get(instance.status, "show")
+        raise RemoteError(f"{instance.name} is {instance.status}", hint=f"openstack server {wake} {instance.id}")
+
+
 def choose_address(instance: Instance, options: SshOptions) -> Address:
     """Pick the address for SSH: the floating one if there is one; the fixed one through a bastion."""
     kinds = {AddressChoice.FLOATING: instance.floating, AddressChoice.FIXED: instance.fixed}

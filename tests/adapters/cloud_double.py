@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
@@ -37,6 +39,44 @@ clouds:
     haos:
       ssh_user: debian
 """
+
+AUTH = f"{URL}/identity/v3"
+LOGINS = """
+clouds:
+  full:
+    auth:
+      auth_url: 'AUTH'
+      username: fu
+      password: fp
+      project_name: fproj
+      user_domain_name: FD
+      project_domain_name: FD
+    regions: [RegionOne, RegionTwo]
+  by-id:
+    auth: {auth_url: 'AUTH', username: fu, password: fp, project_id: fid, user_domain_name: FD}
+  bare:
+    auth: {auth_url: 'AUTH', username: fu, password: fp, project_name: fproj}
+  no-password:
+    auth: {auth_url: 'AUTH', username: fu, project_name: fproj, user_domain_name: FD, project_domain_name: FD}
+  url-only:
+    auth: {auth_url: 'AUTH'}
+  app:
+    auth_type: v3applicationcredential
+    auth: {auth_url: 'AUTH', application_credential_id: fi, application_credential_secret: fs}
+  app-untyped:
+    auth: {auth_url: 'AUTH', application_credential_id: fi, application_credential_secret: fs, project_name: fproj}
+  app-by-name:
+    auth_type: v3applicationcredential
+    auth:
+      auth_url: 'AUTH'
+      application_credential_name: fn
+      application_credential_secret: fs
+      username: fu
+      user_domain_name: FD
+  odd:
+    auth: {auth_url: 'AUTH', username: fu, password: fp, project_name: fproj, colour: blue}
+"""
+"""Clouds with every way to log in; AUTH stands for auth_url."""
 
 
 def fixture(name: str) -> Any:
@@ -70,3 +110,13 @@ def connected(folder: Path) -> Iterator[tuple[requests_mock.Mocker, OpenStackClo
 def asked(mock: requests_mock.Mocker) -> list[str]:
     """Return "METHOD path?query" of every request, as it left."""
     return [f"{request.method} {request.url.removeprefix(URL)}" for request in mock.request_history]
+
+
+def configure(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name a clouds.yaml of LOGINS by the environment, as users do, and leave nothing else of OpenStack's in it."""
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    file = folder / "clouds.yaml"
+    file.write_text(LOGINS.replace("AUTH", AUTH))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+    return file

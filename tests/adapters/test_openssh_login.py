@@ -55,6 +55,32 @@ def test_refused_until_the_deadline(client: Client) -> None:
     assert "--ssh-address" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        ("SHUTOFF", "start"),
+        ("PAUSED", "unpause"),
+        ("SUSPENDED", "resume"),
+        ("SHELVED_OFFLOADED", "unshelve"),
+        ("ERROR", "show"),
+        ("BUILD", "show"),
+    ],
+)
+def test_instance_that_does_not_run_is_not_waited_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch, status: str, remedy: str
+) -> None:
+    monkeypatch.setenv("PATH", str(client.folder))  # no ssh is tried
+    client.ready_timeout_s = 30
+    with pytest.raises(RemoteError, match=f"^web-a is {status}$") as caught:
+        client.gateway().connect(replace(INSTANCE, status=status))
+    assert caught.value.hint == f"openstack server {remedy} {INSTANCE.id}"
+
+
+def test_instance_that_reboots_is_waited_for(client: Client) -> None:
+    connection = client.gateway().connect(replace(INSTANCE, status="REBOOT"))
+    assert connection.run("echo up", timeout_s=5, what="t").stdout == "up\n"
+
+
 def test_wrong_key_is_refused_at_once(client: Client) -> None:
     client.options = replace(client.options, key=make_key(client.folder / "50% stranger"))
     client.configure()
