@@ -47,6 +47,8 @@ class OpenStackCloud:
 
     def network(self, name_or_id: str) -> CloudNetwork:
         """Find one network, by name first (1 request), by id second (1 more)."""
+        if not name_or_id:  # Neutron would give every network that has no name
+            raise NotFoundError("no network is named", hint="openstack network list")
         found = self._neutron.pages("/networks", f"find network {name_or_id!r}", {"name": name_or_id})
         if len(found) > 1:
             ids = ", ".join(item["id"] for item in found)

@@ -47,6 +47,9 @@ HINTS = {
     "OverQuota": "openstack quota show",
     "AllowedAddressPairExhausted": "a port holds at most 10 address pairs; openstack port unset --allowed-address …",
     "AddressPairAndPortSecurityRequired": "port security is off on this port: address pairs cannot be set there",
+    "IpAddressGenerationFailure": "the allocation pools are used up; openstack subnet list --network NETWORK",
+    "InvalidIpForNetwork": "openstack subnet list --network NETWORK",
+    "InvalidIpForSubnet": "openstack subnet list --network NETWORK",
     "SecurityGroupRuleExists": "somebody else made it meanwhile; run the same command again",
     "SecurityGroupInUse": "openstack port list --security-group GROUP",
 }
@@ -97,7 +100,7 @@ def from_http(what: str, error: ksa.HttpError) -> HaosError:
         case 403:
             return _forbidden(what, message)
         case 404:
-            return NotFoundError(reason)
+            return NotFoundError(reason, hint="it may be gone meanwhile, or not be this project's to see")
         case 409:
             return _conflict(reason, kind, message)
         case 412:
@@ -108,7 +111,7 @@ def from_http(what: str, error: ksa.HttpError) -> HaosError:
             return CloudError(reason, hint="this cloud does not offer it")
         case _ if status >= 500:
             return _passing(LostAnswerError(reason, hint="the cloud has trouble; run the same command again"), error)
-    return CloudError(reason, hint=HINTS.get(kind))
+    return CloudError(reason, hint=HINTS.get(kind, "--debug shows the request and the whole answer"))
 
 
 def details(error: ksa.HttpError) -> tuple[str, str]:
@@ -120,7 +123,7 @@ def details(error: ksa.HttpError) -> tuple[str, str]:
     if isinstance(body, dict):
         for value in body.values():
             if isinstance(value, dict) and "message" in value:
-                return str(value.get("type", "")), " ".join(str(value["message"]).split())
+                return str(value.get("type", "")), _one_line(str(value["message"]))
     return "", type(error).message
 
 
@@ -159,7 +162,7 @@ def _conflict(reason: str, kind: str, message: str) -> CloudError:
         )
     if kind == "OverQuota":
         return QuotaError(reason, hint=HINTS[kind])
-    return CloudError(reason, hint=HINTS.get(kind))
+    return CloudError(reason, hint=HINTS.get(kind, "if somebody else is changing it, run the same command again"))
 
 
 def _named(what: str, message: str) -> str:
@@ -188,4 +191,9 @@ def public_url(url: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return _one_line(str(error)) or type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    """Return one line of it all, with nothing in it that a terminal would obey: names in it can hold anything."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))

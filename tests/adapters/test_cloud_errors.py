@@ -45,7 +45,7 @@ def failed(**answer: Any) -> HaosError:
     [
         (400, "neutron/400-pairs", CloudError, "exceeds the maximum 10", "at most 10 address pairs"),
         (401, "keystone/401", AuthenticationError, "requires authentication", "openstack token issue"),
-        (404, "nova/404", NotFoundError, "could not be found", None),
+        (404, "nova/404", NotFoundError, "could not be found", "this project's to see"),
         (409, "neutron/409-ip", AddressTakenError, "already allocated", "--fixed-ip ip-address=10.200.51.2"),
         (409, "neutron/409-mac", MacTakenError, "is in use", "--mac-address 00:00:5e:00:01:01"),
         (409, "neutron/409-quota", QuotaError, "Quota exceeded for resources", "openstack quota show"),
@@ -53,12 +53,12 @@ def failed(**answer: Any) -> HaosError:
         (412, "neutron/412", RevisionError, "current revision is 8", "run the same command again"),
     ],
 )
-def test_statuses(status: int, body: str, kind: type[HaosError], words: str, hint: str | None) -> None:
+def test_statuses(status: int, body: str, kind: type[HaosError], words: str, hint: str) -> None:
     error = failed(status_code=status, json=fixture(body))
     assert type(error) is kind
     assert words in str(error)
     assert f"(HTTP {status})" in str(error)
-    assert (hint is None and error.hint is None) or (hint or "") in (error.hint or "")
+    assert hint in (error.hint or "")
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,18 @@ def test_the_policy_rule_that_says_no_is_named(body: str, rule: str) -> None:
     assert type(error) is ForbiddenError
     assert str(error) == f"cannot list ports: policy rule {rule} says no (HTTP 403)"
     assert "network's owner" in (error.hint or "")
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 413, 418])
+def test_even_an_answer_that_nobody_foresaw_has_a_remedy(status: int) -> None:
+    error = failed(status_code=status, json={"NeutronError": {"type": "Odd", "message": "odd"}})
+    assert "odd" in str(error)
+    assert error.hint
+
+
+def test_nothing_that_a_terminal_would_obey_is_repeated() -> None:
+    error = failed(status_code=409, json={"NeutronError": {"type": "X", "message": "port \x1b[2J\x07 \u202e is odd"}})
+    assert "port ?[2J? ? is odd" in str(error)
 
 
 def test_a_refusal_without_a_rule_keeps_its_words() -> None:
