@@ -243,6 +243,8 @@ def virtual_mac(vrid: int, version: int) -> str:
 
 def vrid_of(mac: str) -> tuple[int, int] | None:
     """Return (VRID, IP version) of a virtual router MAC, or None for any other MAC."""
+    if not mac.startswith("00:00:"):
+        return None
     head, _, tail = mac.lower().rpartition(":")
     version = {"00:00:5e:00:01": 4, "00:00:5e:00:02": 6}.get(head)
     vrid = int(tail, 16) if version else 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from haos.core.model import Address, Pool, Port, Subnet
 from haos.errors import NoFreeAddressError
 
+ANYCAST = 128
+"""The highest interface identifiers of an IPv6 subnet are anycast addresses by definition (RFC 2526, 2)."""
 
-@dataclass(frozen=True)
-class Span:
+
+class Span(NamedTuple):  # a tuple: a large network has tens of thousands
     """Addresses that are not free, both ends included, and why."""
 
     first: int
@@ -27,6 +29,8 @@ def spans_in_use(subnet: Subnet, ports: Iterable[Port]) -> Iterator[Span]:
         yield Span(low, low, "the subnet's network address")
         if subnet.cidr.version == 4:
             yield Span(high, high, "the subnet's broadcast address")
+    if subnet.cidr.version == 6 and subnet.cidr.num_addresses >= 2 * ANYCAST:
+        yield Span(high - ANYCAST + 1, high, "reserved for subnet anycast (RFC 2526)")
     singles = [(subnet.gateway, "the subnet's gateway")]
     singles += [(hop, "the next hop of a host route") for hop in subnet.next_hops]
     singles += [(server, "a DNS server of the subnet") for server in subnet.dns]
@@ -34,14 +38,17 @@ def spans_in_use(subnet: Subnet, ports: Iterable[Port]) -> Iterator[Span]:
         if address is not None and address in subnet.cidr:
             yield Span(int(address), int(address), reason)
     for port in ports:
-        yield from _spans_of_port(subnet, port)
+        yield from _spans_of_port(subnet, low, high, port)
 
 
-def _spans_of_port(subnet: Subnet, port: Port) -> Iterator[Span]:
+def _spans_of_port(subnet: Subnet, low: int, high: int, port: Port) -> Iterator[Span]:
     who = f"port {port.name or port.id}"
+    version = subnet.cidr.version
     for fixed in port.fixed_ips:
-        if fixed.address.version == subnet.cidr.version and fixed.address in subnet.cidr:
-            yield Span(int(fixed.address), int(fixed.address), f"a fixed IP of {who}")
+        number = int(fixed.address)
+        # Numbers, not `in`: a large network has tens of thousands of ports.
+        if fixed.address.version == version and low <= number <= high:
+            yield Span(number, number, f"a fixed IP of {who}")
     for pair in port.pairs:
         net = pair.network
         # A pair as wide as the subnet lets a router or firewall pass anything; it claims no address.
@@ -51,7 +58,9 @@ def _spans_of_port(subnet: Subnet, port: Port) -> Iterator[Span]:
             or net.prefixlen <= subnet.cidr.prefixlen
         ):
             continue
-        yield Span(int(net[0]), int(net[-1]), f"allowed address pair {pair.ip_address} of {who}")
+        yield Span(
+            int(net.network_address), int(net.broadcast_address), f"allowed address pair {pair.ip_address} of {who}"
+        )
 
 
 def spans_of_pools(pools: Iterable[Pool]) -> Iterator[Span]:

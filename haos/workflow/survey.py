@@ -36,6 +36,8 @@ def ask_segment(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Cont
     listen_s = LISTEN_S
     for _ in range(ROUNDS):
         asked = [request.vip] if request.vip else _candidates(request, seen, avoid.vips)
+        if not asked:
+            return avoid
         with ctx.progress.step("ask the network whether the VIP is free"):
             said = _survey(asker, asker.interface, asked, listen_s, ctx)
         if said is None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from haos.core import vip
 from haos.core.model import Address, AddressPair, FixedIp, Network, Pool, Port, Subnet
-from haos.errors import UnsatisfiableError
+from haos.errors import NoFreeAddressError, UnsatisfiableError
 
 
 def subnet(cidr: str, *, gateway: str | None = None, pools: tuple[tuple[str, str], ...] = ()) -> Subnet:
@@ -93,7 +93,7 @@ def test_a_slash_64_and_a_slash_8_with_many_ports_are_quick() -> None:
 
 networks = st.one_of(
     st.sampled_from(["10.0.0.0/28", "10.0.0.0/29", "10.0.0.0/30", "10.0.0.0/31", "10.0.0.0/32", "192.0.2.64/27"]),
-    st.sampled_from(["fd00::/124", "fd00::/126", "fd00::/127", "::/125"]),
+    st.sampled_from(["fd00::/120", "fd00::/124", "fd00::/126", "fd00::/127", "::/125"]),
 ).map(ip_network)
 
 
@@ -114,11 +114,12 @@ def worlds(draw: st.DrawFn) -> tuple[Subnet, list[Port]]:
         )
     fixed = draw(st.lists(addresses, max_size=6))
     allowed = tuple(draw(st.lists(pairs, max_size=3)))
-    known = Subnet("s", "lab", "n", net, gateway, pools, tuple(draw(st.lists(addresses, max_size=1))))
+    dns, hops = tuple(draw(st.lists(addresses, max_size=1))), tuple(draw(st.lists(addresses, max_size=1)))
+    known = Subnet("s", "lab", "n", net, gateway, pools, dns, hops)
     return known, [port(address) for address in fixed] + [port(pairs=allowed)]
 
 
-def slow_oracle(known: Subnet, ports: list[Port]) -> list[Address]:
+def slow_oracle(known: Subnet, ports: list[Port], *, in_pools: bool = False) -> list[Address]:
     """Walk every address of the subnet and ask each thing in turn."""
     net: Network = known.cidr
     free = []
@@ -131,7 +132,9 @@ def slow_oracle(known: Subnet, ports: list[Port]) -> list[Address]:
             for one in ports
             for pair in one.pairs
         )
-        if not (edge or pooled or held or allowed or address == known.gateway or address in known.dns):
+        anycast = net.version == 6 and net.num_addresses >= 256 and int(net[-1]) - int(address) < 128
+        named = address == known.gateway or address in known.dns or address in known.next_hops
+        if pooled is in_pools and not (edge or anycast or held or allowed or named):
             free.append(address)
     return free
 
@@ -140,3 +143,29 @@ def slow_oracle(known: Subnet, ports: list[Port]) -> list[Address]:
 def test_candidates_are_exactly_what_the_oracle_finds(world: tuple[Subnet, list[Port]]) -> None:
     known, ports = world
     assert list(vip.candidates(known, ports)) == slow_oracle(known, ports)
+
+
+@given(worlds())
+def test_candidates_in_pools_are_exactly_what_the_oracle_finds(world: tuple[Subnet, list[Port]]) -> None:
+    known, ports = world
+    found = list(vip.candidates_in_pools(known, ports))
+    assert sorted(set(found), key=int) == slow_oracle(known, ports, in_pools=True)
+    if len(known.pools) == 1:
+        assert found == sorted(found, key=int, reverse=True)
+
+
+@given(worlds())
+def test_the_choice_is_the_first_candidate_or_says_what_could_be_had_instead(
+    world: tuple[Subnet, list[Port]],
+) -> None:
+    known, ports = world
+    outside, inside = slow_oracle(known, ports), slow_oracle(known, ports, in_pools=True)
+    if outside:
+        assert vip.choose(known, ports) == outside[0]
+        return
+    with pytest.raises(NoFreeAddressError) as error:
+        vip.choose(known, ports)
+    assert (error.value.offer in inside) if inside else (error.value.offer is None)
+    assert ("--vip-from-pool" in (error.value.hint or "")) is bool(inside)
+    if inside:
+        assert vip.choose(known, ports, from_pool=True) == error.value.offer
