@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from haos.cli.options import Command, Settings, as_address, as_names, common_options, option, ssh_options
-from haos.core.model import Address
+
+if TYPE_CHECKING:
+    from haos.core.model import Address
 
 
 @click.command(cls=Command)

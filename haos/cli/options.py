@@ -6,17 +6,17 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from haos.core.model import Address
 from haos.view.style import LIST_FORMATS, QUOTES, SHOW_FORMATS, Style
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from haos.core.model import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +70,8 @@ def option(*names: str, section: str = "Options", **attributes: Any) -> Callable
 
 def as_address(_: click.Context, __: click.Parameter, value: str | None) -> Address | None:
     """Parse an IPv4 or IPv6 address, or fail with the option's name."""
+    from ipaddress import ip_address
+
     try:
         return None if value is None else ip_address(value)
     except ValueError:

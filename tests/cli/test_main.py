@@ -41,6 +41,11 @@ def test_help_loads_nothing_heavy(argv: tuple[str, ...]) -> None:
     assert not loaded.intersection(HEAVY)
 
 
+def test_first_help_loads_nothing_of_the_rooms_behind_it() -> None:
+    behind = tuple(f"haos.{room}" for room in ("core", "workflow", "adapters", "lab"))
+    assert not [module for module in loaded_by("--help") if module.startswith(behind)]
+
+
 def test_help_lists_every_command() -> None:
     shown = CliRunner().invoke(cli, ["--help"]).output
     for name, (_, text) in COMMANDS.items():

@@ -1,0 +1,23 @@
+"""The arithmetic of the benchmarks."""
+
+from __future__ import annotations
+
+from bench.spread import Spread, heading, verdict
+
+
+def test_a_spread_is_minimum_median_and_maximum_in_any_order() -> None:
+    assert Spread.of([3.0, 1.0, 10.0]) == Spread(1.0, 3.0, 10.0)
+    assert Spread.of([4.0, 1.0, 2.0, 10.0]) == Spread(1.0, 3.0, 10.0)
+    assert Spread.of([2.0]) == Spread(2.0, 2.0, 2.0)
+
+
+def test_rows_stand_under_their_heading() -> None:
+    row = Spread(1.0, 2.5, 30.25).row("haos", 10)
+    assert row == "haos          1.000    2.500   30.250"
+    assert len(row) == len(heading("seconds", 10))
+
+
+def test_a_limit_is_kept_up_to_the_limit_itself() -> None:
+    assert verdict("ratio", 0.5, 0.5) == "ratio: 0.500, limit 0.500: kept"
+    assert verdict("ratio", 0.501, 0.5) == "ratio: 0.501, limit 0.500: MISSED"
+    assert verdict("took", 12.34, 20.0, digits=1) == "took: 12.3, limit 20.0: kept"
