@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("haos.cli.check", "Say what speaks against a pair, or against making it."),
     "create": ("haos.cli.create", "Make a highly available VIP between instances, and prove it."),
     "list": ("haos.cli.list", "List the project's pairs."),
     "status": ("haos.cli.status", "Show a pair as the cloud, the nodes and the observer see it."),

@@ -78,8 +78,10 @@ def as_address(_: click.Context, __: click.Parameter, value: str | None) -> Addr
         raise click.BadParameter(f"{value!r} is not an IP address") from None
 
 
-def as_names(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+def as_names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Split names at commas; refuse empty ones."""
+    if value is None:
+        return None
     names = tuple(part.strip() for part in value.split(","))
     if not all(names):
         raise click.BadParameter(f"{value!r} holds an empty name")
@@ -128,6 +130,15 @@ _SSH = (
         is_flag=True,
         help="Ask for the sudo password (or set HAOS_SUDO_PASSWORD).",
     ),
+)
+SSH_NAMES = (
+    "ssh_user",
+    "ssh_key",
+    "ssh_jump",
+    "ssh_address",
+    "ssh_config",
+    "accept_new_host_keys",
+    "ask_sudo_password",
 )
 _COMMON = (
     option(

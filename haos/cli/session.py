@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ import click
 from haos.adapters.connect import connect
 from haos.adapters.fleet import SshFleet
 from haos.adapters.openssh import AddressChoice, SshGateway, SshOptions
+from haos.adapters.openssh_client import choose_address
 from haos.cli import pair_cache
+from haos.cli.asking import ask, on_terminal
 from haos.cli.lab_cloud import lab_config_files
 from haos.cli.logs import RequestLog, log_to
 from haos.cli.options import Settings
+from haos.core.model import Instance, Node
 from haos.view.console import Output
 from haos.view.progress import ConsoleProgress
 from haos.view.timing import show_timing
@@ -55,11 +58,16 @@ class Run:
     context: Context
     console: Output
     settings: Settings
+    ssh: SshOptions = field(default_factory=SshOptions)
 
     @property
     def verbose(self) -> bool:
         """Whether details are wanted."""
         return self.settings.verbose
+
+    def logins(self, nodes: Iterable[Node]) -> dict[str, list[str]]:
+        """Return the ssh command that a person would log in to each node with, by node name."""
+        return {node.name: ssh_argv(node.instance, self.ssh) for node in nodes}
 
     def remember(self, *names: str) -> None:
         """Keep names of pairs for the shell's completion."""
@@ -88,8 +96,9 @@ def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator
                 debug=settings.debug,
                 on_request=requests.note,
             )
+        ssh = ssh_settings(options, cloud.settings)
         gateway = SshGateway(
-            ssh_settings(options, cloud.settings),
+            ssh,
             console_log=cloud.console_log,
             consent=(lambda question: _consent(question, progress)) if on_terminal() else None,
             cache_dir=pair_cache.cache_dir(os.environ),
@@ -97,7 +106,15 @@ def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator
         )
         fleet = SshFleet(gateway)
         stack.callback(fleet.close)
-        yield Run(Context(cloud, fleet, SystemClock(), progress), output, settings)
+        yield Run(Context(cloud, fleet, SystemClock(), progress), output, settings, ssh)
+
+
+def ssh_argv(instance: Instance, options: SshOptions) -> list[str]:
+    """Return the ssh command for an instance, as a person would type it."""
+    words = ["ssh"]
+    for flag, value in (("-F", options.config), ("-i", options.key), ("-J", options.jump), ("-l", options.user)):
+        words += [] if value is None else [flag, str(value)]
+    return [*words, str(choose_address(instance, options))]
 
 
 def ssh_settings(options: Mapping[str, Any], settings: Mapping[str, str]) -> SshOptions:
@@ -120,11 +137,6 @@ def ssh_settings(options: Mapping[str, Any], settings: Mapping[str, str]) -> Ssh
     )
 
 
-def on_terminal() -> bool:
-    """Say whether somebody is there to be asked: questions go to stderr, answers come from stdin."""
-    return os.isatty(0) and os.isatty(2)
-
-
 def _consent(question: str, progress: ConsoleProgress) -> bool:
     with progress.silence():
-        return click.confirm(question, default=False, err=True)
+        return ask(question)

@@ -71,18 +71,28 @@ def node_configs(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFact
     }
 
 
-def config_current(config: NodeConfig, facts: NodeFacts) -> bool:
-    """Say whether the node already carries all of it."""
+def files_there(pair: str, facts: NodeFacts) -> dict[str, str]:
+    """Return path -> text of what lies on the node already, as far as haos has to do with it for a pair."""
     there = {
         MAIN_PATH: facts.main_config,
         DROP_IN_PATH: facts.drop_in,
         RELEASE_PATH: facts.release_script,
-        pair_path(config.pair): facts.pair_files.get(config.pair),
+        pair_path(pair): facts.pair_files.get(pair),
         **{f"{HAOS_FOLDER}/{name}": text for name, text in facts.check_files.items()},
     }
-    included = config.include_line is None or config.include_line in (facts.main_config or "").splitlines()
+    return {path: text for path, text in there.items() if text is not None}
+
+
+def is_included(config: NodeConfig, facts: NodeFacts) -> bool:
+    """Say whether the include line stands in a keepalived.conf that is not ours, or is not needed."""
+    return config.include_line is None or config.include_line in (facts.main_config or "").splitlines()
+
+
+def config_current(config: NodeConfig, facts: NodeFacts) -> bool:
+    """Say whether the node already carries all of it."""
+    there = files_there(config.pair, facts)
     in_place = all(there.get(file.path) == file.text for file in config.files)
-    return included and in_place and config.pair not in facts.withdrawn
+    return is_included(config, facts) and in_place and config.pair not in facts.withdrawn
 
 
 def kept_checks(pair: str, facts: Mapping[str, NodeFacts]) -> tuple[ServiceCheck, ...]:

@@ -54,6 +54,11 @@ class ConsoleProgress:
         _log.info("%s", text)
         self._output.hint(f"       {text}")
 
+    @property
+    def is_live(self) -> bool:
+        """Whether the running steps are on the screen now."""
+        return self._live is not None and self._live.is_started
+
     @contextmanager
     def silence(self) -> Iterator[None]:
         """Keep the terminal to whoever asks a question there."""
@@ -78,24 +83,27 @@ class ConsoleProgress:
         _log.info("%s: %s, %s", step.title, word, took)
         with self._lock:
             self._running.remove(step)
+            if self._live is not None and self._running:
+                self._live.refresh()
+            elif self._live is not None:
+                self._live.stop()
             if not self._output.quiet:
                 line = self._output.text(self._output.err, f"{word:>6} {step.title}  ")
                 line.stylize(color, 0, 6)
                 self._output.err.print(line.append(took, "dim"))
-            if self._live is not None and not self._running:
-                self._live.stop()
 
     def _make_live(self) -> Live:
         return Live(
             console=self._output.err,
-            get_renderable=self._lines,
+            get_renderable=self.lines,
             refresh_per_second=REFRESHES_PER_S,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
 
-    def _lines(self) -> Text:
+    def lines(self) -> Text:
+        """Return the running steps, a line each."""
         mark = self._output.glyph("…", "..")
         width = self._output.err.width - 1
         lines = []

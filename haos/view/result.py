@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from haos.core.outage import Verdict
 from haos.view.console import Output
+from haos.view.plan import count_line
 from haos.view.table import table
 from haos.view.timeline import timeline
 from haos.workflow.create import Created
 from haos.workflow.failover import FailoverReport
 from haos.workflow.teardown import TornDown
 from haos.workflow.trial import Leg
-from haos.workflow.verify import Verification
 
 EXIT_NOT_PROVEN = 4
+VERDICT_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
 
 
 def show_created(created: Created, output: Output) -> int:
@@ -23,26 +22,25 @@ def show_created(created: Created, output: Output) -> int:
     if seen is None:
         output.line(f"Pair {pair.name} is configured, VIP {pair.vip}. Not verified, as you asked.")
         return 0
-    for line in leg_lines(seen):
-        output.line(line)
+    for leg in seen.legs:
+        output.line(leg_line(leg), VERDICT_STYLES[leg.verdict])
     if seen.verdict is Verdict.PASS:
         who = f"answers from {seen.active} ({seen.answered_from})"
         output.line(
-            f"VIP {pair.vip} of pair {pair.name} {who}{'' if created.changed else '; nothing had to change'}."
+            f"VIP {pair.vip} of pair {pair.name} {who}{'' if created.changed else '; nothing had to change'}.", "bold"
         )
         output.hint(f"next: haos failover-test {pair.name}   undo: haos teardown {pair.name}")
         return 0
-    output.line(f"{seen.verdict}: {seen.reason}.")
+    output.line(f"{seen.verdict}: {seen.reason}.", VERDICT_STYLES[seen.verdict])
     if created.proven:
         return 0
     output.hint(f"the pair was kept; look: haos status {pair.name}   undo: haos teardown {pair.name}")
     return EXIT_NOT_PROVEN
 
 
-def leg_lines(seen: Verification) -> Iterator[str]:
-    """Yield a line for each move of the VIP that was seen."""
-    for leg in seen.legs:
-        yield f"{leg.label:<9} {leg.origin} -> {leg.target}: {outage_text(leg)}  {leg.verdict}"
+def leg_line(leg: Leg) -> str:
+    """Return a move of the VIP that was seen."""
+    return f"{leg.label:<9} {leg.origin} -> {leg.target}: {outage_text(leg)}  {leg.verdict}"
 
 
 def outage_text(leg: Leg) -> str:
@@ -68,7 +66,7 @@ def show_report(report: FailoverReport, output: Output) -> int:
             for leg in result.legs]  # fmt: skip
     for line in table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound")):
         output.line(line)
-    output.line(f"{result.verdict}: {result.reason}")
+    output.line(f"{result.verdict}: {result.reason}", VERDICT_STYLES[result.verdict])
     return 0 if result.verdict is Verdict.PASS else EXIT_NOT_PROVEN
 
 
@@ -82,8 +80,8 @@ def show_removal_plan(plan: TornDown, output: Output) -> int:
     """Print what a teardown would take away."""
     output.line(f"Pair {plan.pair.name}: VIP {plan.pair.vip}")
     for line in plan.done:
-        output.line(f"  - {line}")
-    output.line(f"Plan: {len(plan.done)} to remove.")
+        output.line(f"  - {line}", "red")
+    output.line(count_line(0, 0, len(plan.done)), "bold")
     return 0
 
 

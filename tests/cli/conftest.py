@@ -12,7 +12,7 @@ import pytest
 
 from haos.cli.main import main
 from haos.cli.options import Settings
-from haos.cli.session import NO_SSH, Run
+from haos.cli.session import NO_SSH, Run, ssh_settings
 from haos.view.console import Output
 from haos.view.progress import ConsoleProgress
 from haos.workflow.context import Context
@@ -57,7 +57,7 @@ def haos(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         output = Output(quiet=settings.quiet)
         fake = context_of(world)
         ctx = Context(fake.cloud, fake.fleet, fake.clock, ConsoleProgress(output))
-        yield Run(ctx, output, settings)
+        yield Run(ctx, output, settings, ssh_settings(options, {}))
 
     monkeypatch.setattr("haos.cli.session.session", over_fakes)
 

@@ -11,7 +11,6 @@ from rich.console import Console
 from haos.core.outage import Outage, Verdict
 from haos.core.probe import Echo, History
 from haos.view.console import Output
-from haos.view.plan import plan_lines
 from haos.view.progress import ConsoleProgress
 from haos.view.result import show_created, show_removal_plan, show_report, show_torn_down
 from haos.view.status import show_status
@@ -45,48 +44,6 @@ def told(made: Output) -> str:
     return made.err.file.getvalue()
 
 
-def test_the_plan_as_text() -> None:
-    world = howto_world()
-    plan = prepare(HOWTO, context_of(world)).plan
-    ids = {port.mac: port.id for port in world.ports.values()}
-    group = "haos-ha_first-ha_second: protocol 112 to and from 10.200.51.32/32, 10.200.51.33/32, nothing else"
-    assert list(plan_lines(plan)) == [
-        "Pair ha_first-ha_second: VIP 10.200.51.2 on ha_lab (10.200.51.0/24), VRID 1",
-        "  + port             haos-vip-ha_first-ha_second: 10.200.51.2, MAC 00:00:5e:00:01:01",
-        f"  + security group   {group}",
-        f"  ~ port             {ids['fa:16:3e:8d:dc:bb']} (ha_first): "
-        "+ allowed address pair 10.200.51.2, the security group",
-        f"  ~ port             {ids['fa:16:3e:f3:a9:a3']} (ha_second): "
-        "+ allowed address pair 10.200.51.2, the security group",
-        "  + package          keepalived on ha_first",
-        "  + package          keepalived on ha_second",
-        *(
-            f"  + file             {path} on {node}"
-            for node in ("ha_second", "ha_first")
-            for path in (
-                "/etc/keepalived/haos.d/release-vips",
-                "/etc/systemd/system/keepalived.service.d/haos.conf",
-                "/etc/keepalived/haos.d/ha_first-ha_second.conf",
-                "/etc/keepalived/keepalived.conf",
-            )
-        ),
-        "  ~ service          keepalived on ha_first",
-        "  ~ service          keepalived on ha_second",
-        "Plan: 12 to add, 4 to change.",
-        "Predicted outage, at most:",
-        "  clean stop         0.030 s  (skew (256-230)/256 x 0.3 s)",
-        "  crash or partition 0.930 s  (3 x 0.3 s + skew (256-230)/256 x 0.3 s)",
-        "  failback           0.000 s  (the preferred node takes over only once it speaks)",
-    ]
-
-
-def test_verbose_shows_requests_and_files() -> None:
-    text = "\n".join(plan_lines(prepare(HOWTO, context_of(howto_world())).plan, verbose=True))
-    assert "POST /v2.0/ports  device_owner=haos:vip device_id=haos-ha_first-ha_second" in text
-    assert "virtual_router_id 1" in text
-    assert "If-Match" in text
-
-
 def test_results_and_exit_codes() -> None:
     world = howto_world()
     ctx = context_of(world)
@@ -111,7 +68,7 @@ def test_results_and_exit_codes() -> None:
 
     removal = output()
     assert show_removal_plan(plan_teardown(None, purge=False, ctx=ctx), removal) == 0
-    assert "Plan: 6 to remove." in printed(removal)
+    assert "Plan: 0 to add, 0 to change, 6 to remove." in printed(removal)
 
     gone = output()
     assert show_torn_down(teardown(None, purge=False, ctx=ctx), gone) == 0

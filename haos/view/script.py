@@ -1,0 +1,48 @@
+"""Lines of a shell script: every word quoted, but for the few that are variables on purpose."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from haos.view.table import visible
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A word that the shell shall expand: a variable, after a text that needs no quoting within double quotes."""
+
+    name: str
+    before: str = ""
+
+    def __str__(self) -> str:
+        return f'"{self.before}${self.name}"'
+
+
+Word = str | Variable
+
+
+def command(*words: Word) -> str:
+    """Return a command line."""
+    return " ".join(shlex.quote(word) if isinstance(word, str) else str(word) for word in words)
+
+
+def kept(variable: str, *words: Word) -> str:
+    """Return a command line whose output becomes a variable."""
+    return f"{variable}=$({command(*words)})"
+
+
+def comment(text: str) -> str:
+    """Return a comment; a name in it cannot end the line."""
+    return f"# {visible(text)}".replace("\n", " ")
+
+
+def with_input(words: Sequence[Word], text: str) -> Iterator[str]:
+    """Yield a command that reads a text from its standard input."""
+    end = "END"
+    while end in text.splitlines():
+        end += "_"
+    yield f"{command(*words)} <<'{end}'"
+    yield from text.splitlines()
+    yield end

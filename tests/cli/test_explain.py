@@ -1,0 +1,167 @@
+"""--explain: a script that a person could run; whatever a name holds, it runs nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from haos.core.changes import AdoptPort, Change, DismissVip, MendGroup, RemovePair, UpdateRecord
+from haos.core.model import AddressPair, SecurityGroup
+from haos.core.plan import Plan
+from haos.core.security import pair_rules
+from haos.view.explain import explain
+from haos.view.script import Variable, command, comment, with_input
+from haos.workflow.create import Prepared, prepare
+from haos.workflow.request import CreateRequest
+from tests.cli.conftest import Haos
+from tests.fakes import World, context_of
+
+BIN = Path(sys.executable).parent
+CREATE = ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--name", "web")
+NASTY = "a b;$(touch run)'\"\n`touch run`"
+
+
+def prepared(world: World) -> Prepared:
+    return prepare(CreateRequest("ha_lab", ("ha_first", "ha_second"), "web"), context_of(world))
+
+
+def logins(ready: Prepared) -> dict[str, list[str]]:
+    return {node.name: ["ssh", "-l", "debian", str(node.address)] for node in ready.place.nodes}
+
+
+def test_create_by_hand_needs_no_change_to_look(haos: Haos, world: World) -> None:
+    before = world.snapshot()
+    ended = haos(*CREATE, "--explain", "-q", "--ssh-user", "debian")
+    assert (ended.code, ended.err) == (0, "")
+    assert world.snapshot() == before
+    lines = ended.out.splitlines()
+    assert lines[0] == "#!/bin/sh"
+    assert lines[2] == "set -e"
+    assert any(line.startswith("port=$(openstack port create --network ") for line in lines)
+    assert "ssh -n -l debian 10.200.51.32 'sudo apt-get install -y --no-install-recommends keepalived'" in lines
+    assert "    virtual_router_id 1" in lines
+    assert "ssh -n -l debian 10.200.51.33 'sudo systemctl enable --now keepalived'" in lines
+
+
+def test_nothing_to_do_by_hand(haos: Haos) -> None:
+    assert haos(*CREATE, "-q").code == 0
+    assert haos(*CREATE, "--explain", "-q").out == (
+        "#!/bin/sh\n# What haos would do for pair web on network ha_lab, by hand.\n"
+        "# Nothing: all is as it should be.\n"
+    )
+
+
+def test_the_script_is_a_script(haos: Haos) -> None:
+    made = haos(*CREATE, "--explain", "-q").out
+    assert haos(*CREATE, "-q").code == 0
+    for script in (made, haos("teardown", "--explain", "--purge", "-q").out):
+        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
+
+
+def run(script: str, folder: Path) -> list[list[str]]:
+    """Run a script whose openstack and ssh only note what they were given; return their arguments."""
+    noted = folder / "noted"
+    for name in ("openstack", "ssh"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nprintf "%s\\0" {name} "$@" >>{noted}\nprintf "\\n\\0" >>{noted}\necho id-1\n')
+        program.chmod(0o755)
+    environ = {"PATH": f"{folder}:/usr/bin:/bin"}
+    subprocess.run(["sh"], input=script, text=True, check=True, env=environ, cwd=folder, capture_output=True)
+    return [part.strip("\0").split("\0") for part in noted.read_text().split("\0\n\0")[:-1]]
+
+
+def test_nothing_but_openstack_and_ssh_is_run(world: World, tmp_path: Path) -> None:
+    world.networks = {key: replace(network, name=NASTY) for key, network in world.networks.items()}
+    for key, instance in list(world.instances.items()):
+        world.instances[key] = replace(instance, name=f"{instance.name} {NASTY}")
+        world.nodes[key].instance = world.instances[key]
+    refs = tuple(one.id for one in world.instances.values() if one.name.startswith("ha_"))
+    ready = prepare(CreateRequest(NASTY, refs, "web"), context_of(world))
+    ran = run("\n".join(explain(ready.plan, ready.seen, logins(ready))), tmp_path)
+    assert {argv[0] for argv in ran} == {"openstack", "ssh"}
+    assert not (tmp_path / "run").exists()
+    assert ["openstack", "port", "set"] in [argv[:3] for argv in ran]
+    put = next(argv for argv in ran if argv[:3] == ["openstack", "port", "set"])
+    assert put[put.index("--security-group") + 1] == "id-1"
+    made = next(argv for argv in ran if argv[1:4] == ["security", "group", "create"])
+    assert made[made.index("--description") + 1] == "haos:vip id-1"
+
+
+def every_change(world: World) -> Iterator[tuple[Prepared, Plan]]:
+    """Yield plans that between them hold every kind of change."""
+    ready = prepared(world)
+    yield ready, ready.plan
+    port = next(iter(world.ports.values()))
+    old = replace(pair_rules([ip_address("10.0.0.9")])[0], id="11111111-2222-4333-8444-555555555555")
+    changes: tuple[Change, ...] = (
+        AdoptPort(replace(port, name=NASTY), ip_address("10.0.0.9"), 7, "haos-web", "record"),
+        UpdateRecord(port, "record"),
+        MendGroup(SecurityGroup("g", NASTY, "p", rules=(old,)), pair_rules([ip_address("fd00::1")], bfd=True)),
+        DismissVip("ha_first", port.id, (AddressPair("10.200.51.2", "00:00:5e:00:01:01"),)),
+        RemovePair("ha_first", ready.plan.desired.configs["ha_first"]),
+    )
+    yield ready, replace(ready.plan, changes=changes)
+
+
+def test_every_kind_of_change_has_its_commands(world: World, tmp_path: Path) -> None:
+    ran = []
+    for number, (ready, plan) in enumerate(every_change(world)):
+        seen = replace(ready.seen, group=SecurityGroup("g", "haos-web", "p")) if number else ready.seen
+        (tmp_path / str(number)).mkdir()
+        ran += run("\n".join(explain(plan, seen, logins(ready))), tmp_path / str(number))
+    words = [" ".join(argv[1:4]) for argv in ran if argv[0] == "openstack"]
+    for each in ("port create", "port set", "port unset", "security group create", "security group rule"):
+        assert any(word.startswith(each) for word in words), each
+
+
+@pytest.mark.real
+def test_every_option_is_the_openstack_clients(haos: Haos, world: World) -> None:
+    scripts = ["\n".join(explain(plan, ready.seen, logins(ready))) for ready, plan in every_change(world)]
+    assert haos(*CREATE, "-q").code == 0
+    scripts.append(haos("teardown", "--explain", "-q").out)
+    used: dict[str, set[str]] = {}
+    for line in "\n".join(scripts).splitlines():
+        for verb in re.findall(r"^(?:\w+=\$\(|for rule in \$\(| *)openstack ([a-z ]+)", line):
+            used.setdefault(" ".join(verb.split()), set()).update(re.findall(r" (--[a-z-]+)", line))
+    assert sorted(used) == sorted(VERBS)
+    with ThreadPoolExecutor(2) as pool:
+        for verb, text in zip(used, pool.map(help_of, used), strict=True):
+            for option in used[verb]:
+                assert re.search(rf"{option}\b", text), f"openstack {verb} has no {option}"
+
+
+VERBS = (
+    "port create",
+    "port delete",
+    "port set",
+    "port unset",
+    "security group create",
+    "security group delete",
+    "security group rule create",
+    "security group rule delete",
+    "security group rule list",
+)
+
+
+def help_of(verb: str) -> str:
+    argv = [str(BIN / "openstack"), *verb.split(), "--help"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def test_words_are_quoted_and_variables_are_not() -> None:
+    assert command("a b", Variable("x"), Variable("y", "text ")) == '\'a b\' "$x" "text $y"'
+    assert comment("one\ntwo\rthree") == "# one two three"
+
+
+def test_a_text_cannot_end_its_own_input() -> None:
+    lines = list(with_input(("cat",), "one\nEND\nEND_\ntwo\n"))
+    ended = subprocess.run(["sh"], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
+    assert ended.stdout == "one\nEND\nEND_\ntwo\n"
