@@ -562,9 +562,9 @@ class Quiet:
         self.titles.append(text)
 
 
-def howto_world(*, keepalived: str | None = None, existing: bool = True) -> World:
+def howto_world(*, keepalived: str | None = None, existing: bool = True, fabric: str = "learning") -> World:
     """The howto's cloud: ha_first, ha_second, observer; with `existing`, things on the ports that haos must keep."""
-    world = World()
+    world = World(fabric=fabric)
     world.networks[NETWORK] = CloudNetwork(NETWORK, "ha_lab", PROJECT)
     world.subnets[SUBNET] = Subnet(
         SUBNET,

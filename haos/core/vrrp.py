@@ -125,6 +125,14 @@ def bound_of_failed_check_s(timing: Timing, backups: Sequence[int]) -> float:
     return service.DETECTION_S + bound_of_clean_stop_s(timing, backups)
 
 
+def bound_of_failback_s(timing: Timing, preferred: int) -> float:
+    """Return the longest outage as the preferred node comes back: none, since it takes over only once it speaks.
+
+    Under BFD the Backup gives up as soon as it sees the other one live, and says so with priority 0.
+    """
+    return skew_time_s(preferred, timing.advertisement_interval_s) if timing.bfd else 0.0
+
+
 def bound_by_bfd_s(backups: Sequence[int]) -> float:
     """Return the longest outage where BFD tells the Backup: Detection Time (RFC 5880, 6.8.4), then its own wait."""
     return BFD_MULTIPLIER * BFD_INTERVAL_MS / 1000 + active_down_interval_s(max(backups), BFD_BACKUP_INTERVAL_S)
@@ -152,6 +160,7 @@ def predict(pair: Pair) -> tuple[Prediction, ...]:
     if pair.checks:
         why = f"check every {service.INTERVAL_S} s, {service.FALL} failures, then as a clean stop"
         found.append(Prediction("failed check", bound_of_failed_check_s(timing, backups), why))
+    preferred = max(member.priority for member in pair.members)
     back = "the preferred node takes over only once it speaks" if timing.preempt else "the VIP stays where it is"
-    found.append(Prediction("failback", 0.0, back))
+    found.append(Prediction("failback", bound_of_failback_s(timing, preferred), back))
     return tuple(found)

@@ -129,7 +129,6 @@ def _inject(
             return (over,)
         holder = next((node for node in others if node.name == over.target), active)
         with ctx.progress.step(f"failback to {active.name}"):
-            # The node that comes back has the VIP only once it speaks for it: no gap but the switch of ARP entries.
             return over, _leg("failback", restore, holder, [active], _failback_s(pair), pair, nodes, probe, ctx)
     finally:
         if not restored:
@@ -137,11 +136,9 @@ def _inject(
 
 
 def _failback_s(pair: Pair) -> float:
-    """Return the bound of a failback; under BFD the Backup gives up as soon as it sees the other one live."""
-    if not pair.timing.bfd:
-        return 2 * PROBE_INTERVAL_S
-    best = max(member.priority for member in pair.members)
-    return vrrp.active_down_interval_s(best, pair.timing.advertisement_interval_s)
+    """Return the bound of a failback: what VRRP predicts, and two probes for the switch of ARP entries."""
+    preferred = max(member.priority for member in pair.members)
+    return vrrp.bound_of_failback_s(pair.timing, preferred) + 2 * PROBE_INTERVAL_S
 
 
 def _restore(fault: Fault, pair: Pair, node: Node, ctx: Context) -> None:

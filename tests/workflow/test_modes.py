@@ -1,0 +1,200 @@
+"""How the mode is chosen, what each needs, and how a pair changes from one to the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+import pytest
+
+from haos.core import record
+from haos.core.changes import DismissVip, RemovePair
+from haos.core.model import Added, AddressPair, Mode, Pair
+from haos.core.outage import Verdict
+from haos.errors import RemoteError, UnsatisfiableError, VerificationError
+from haos.workflow.create import Created, Prepared, create, prepare
+from haos.workflow.request import CreateRequest, ModeChoice
+from haos.workflow.survey import FORGET_TIMEOUT_S
+from haos.workflow.teardown import teardown
+from tests.fakes import World, context_of, howto_world
+
+HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
+VIRTUAL = "00:00:5e:00:01:01"
+
+
+def run(world: World, request: CreateRequest = HOWTO) -> tuple[Created, list[Prepared]]:
+    ctx = context_of(world)
+    plans = [prepare(request, ctx)]
+    return create(plans[0], ctx, plans.append), plans
+
+
+def pairs_of(world: World) -> dict[str, set[tuple[str, str]]]:
+    names = {one.id: one.name for one in world.instances.values()}
+    return {
+        names[port.device_id]: {(pair.ip_address, pair.mac_address) for pair in port.pairs}
+        for port in world.ports.values()
+        if port.device_id in names
+    }
+
+
+def recorded(world: World) -> Pair:
+    return record.decode(next(port for port in world.ports.values() if port.device_owner == "haos:vip"))
+
+
+@pytest.mark.parametrize("fabric", ["ovs", "learning"])
+@pytest.mark.parametrize("choice", [None, ModeChoice.AUTO])
+def test_auto_ends_in_garp_where_gratuitous_arp_works(fabric: str, choice: ModeChoice | None) -> None:
+    world = howto_world(fabric=fabric)
+    created, plans = run(world, replace(HOWTO, mode=choice))
+    assert len(plans) == 1
+    assert created.pair.mode is Mode.GARP
+    assert created.proven
+    assert pairs_of(world)["ha_second"] == {("10.200.51.2", "fa:16:3e:f3:a9:a3")}
+
+
+def test_auto_ends_in_vmac_on_a_fresh_vip_where_arp_is_cached() -> None:
+    world = howto_world(fabric="arp-cache")
+    before = world.snapshot()
+    created, plans = run(world)
+    assert created.pair.mode is Mode.VMAC
+    assert created.proven
+    assert [str(plan.pair.vip) for plan in plans] == ["10.200.51.2", "10.200.51.3"]
+    assert created.verification is not None
+    assert created.verification.answered_from == VIRTUAL
+    assert pairs_of(world)["ha_second"] == {("10.200.51.3", "fa:16:3e:f3:a9:a3"), ("10.200.51.3", VIRTUAL)}
+    assert recorded(world).mode is Mode.VMAC
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def test_auto_says_what_it_saw_and_chose() -> None:
+    world = howto_world(fabric="arp-cache")
+    ctx = context_of(world)
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    said = "\n".join(ctx.progress.titles)  # type: ignore[attr-defined]
+    assert "the network names fa:16:3e:8d:dc:bb" in said
+    assert "mode vmac was chosen: this network ignores gratuitous ARP" in said
+
+
+def test_a_given_vip_waits_until_the_network_has_forgotten_it() -> None:
+    world = howto_world(fabric="arp-cache")
+    ctx = context_of(world)
+    vip, sleep = ip_address("10.200.51.9"), ctx.clock.sleep
+
+    def age(seconds: float) -> None:
+        sleep(seconds)
+        if seconds >= 5:
+            world.arp_cache.clear()
+
+    ctx.clock.sleep = age  # type: ignore[method-assign]
+    created = create(prepare(replace(HOWTO, vip=vip), ctx), ctx, lambda _: None)
+    assert (created.pair.mode, created.pair.vip) == (Mode.VMAC, vip)
+    assert f"wait until the network forgets {vip} (at most 900 s)" in ctx.progress.titles  # type: ignore[attr-defined]
+
+
+def test_a_given_vip_is_not_waited_for_without_end() -> None:
+    world = howto_world(fabric="arp-cache")
+    before, started_s = world.snapshot(), world.clock.now
+    with pytest.raises(UnsatisfiableError, match=r"still answers for 10\.200\.51\.9 after 900 s"):
+        run(world, replace(HOWTO, vip=ip_address("10.200.51.9")))
+    assert world.clock.now - started_s < FORGET_TIMEOUT_S + 120
+    assert world.snapshot() == before
+
+
+def test_vmac_alone_works_where_macs_move_and_is_undone_where_they_do_not() -> None:
+    for fabric in ("learning", "arp-cache"):
+        created, _ = run(howto_world(fabric=fabric), replace(HOWTO, mode=ModeChoice.VMAC))
+        assert created.proven
+    world = howto_world(fabric="ovs")
+    before = world.snapshot()
+    with pytest.raises(VerificationError, match="ha_second") as error:
+        run(world, replace(HOWTO, mode=ModeChoice.VMAC))
+    assert "--mode garp" in (error.value.hint or "")
+    assert world.snapshot() == before
+
+
+def test_garp_alone_does_not_try_vmac() -> None:
+    world = howto_world(fabric="arp-cache")
+    before = world.snapshot()
+    with pytest.raises(VerificationError, match="not answered by ha_second") as error:
+        run(world, replace(HOWTO, mode=ModeChoice.GARP))
+    assert "--mode vmac" in (error.value.hint or "")
+    assert world.snapshot() == before
+
+
+def test_where_neither_works_all_is_undone_and_both_are_named() -> None:
+    world = howto_world(fabric="arp-cache")
+    before = world.snapshot()
+    reply = world.echo_reply
+
+    def never_by_vmac(vip: object, holder: str | None) -> str | None:
+        virtual = any(node.virtual_mac for node in world.nodes.values())
+        return None if virtual else reply(vip, holder)  # type: ignore[arg-type]
+
+    world.echo_reply = never_by_vmac  # type: ignore[method-assign]
+    with pytest.raises(VerificationError, match=r"neither mode works on this network\. garp: .*; vmac: "):
+        run(world)
+    assert world.snapshot() == before
+
+
+def test_a_failure_that_is_not_the_networks_does_not_try_vmac() -> None:
+    world = howto_world(fabric="learning")
+    world.takeover_s = 2.0
+    before = world.snapshot()
+    with pytest.raises(VerificationError, match="is over"):
+        run(world)
+    assert world.snapshot() == before
+
+
+def test_a_pair_changes_its_mode_by_leaving_every_node_first() -> None:
+    world = howto_world(fabric="learning", keepalived="2.2.7")
+    before = world.snapshot()
+    run(world)
+    _, [plan] = run(world, replace(HOWTO, mode=ModeChoice.VMAC))
+    kinds = [type(change).__name__ for change in plan.plan.changes]
+    assert kinds == ["UpdateRecord", *["AdmitVip"] * 2, *["RemovePair"] * 2, *["Configure"] * 2, *["Activate"] * 2]
+    assert recorded(world).mode is Mode.VMAC
+    assert all(Added.VMAC in member.added for member in recorded(world).members)
+    assert recorded(world).verified
+    created, [back] = run(world, replace(HOWTO, mode=ModeChoice.GARP))
+    assert [change for change in back.plan.changes if isinstance(change, RemovePair)]
+    assert len([change for change in back.plan.changes if isinstance(change, DismissVip)]) == 2
+    assert pairs_of(world)["ha_second"] == {("10.200.51.2", "fa:16:3e:f3:a9:a3")}
+    assert created.proven
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def test_a_change_of_mode_that_does_not_pass_gives_the_old_one_back() -> None:
+    world = howto_world(fabric="ovs", keepalived="2.2.7")
+    run(world)
+    before = world.snapshot()
+    with pytest.raises(VerificationError, match="what this run changed was undone"):
+        run(world, replace(HOWTO, mode=ModeChoice.VMAC))
+    assert world.snapshot() == before
+    created, [plan] = run(world)
+    assert not plan.plan
+    assert created.proven
+
+
+def test_a_virtual_mac_pair_that_was_there_before_stays() -> None:
+    world = howto_world(fabric="learning", keepalived="2.2.7")
+    port = next(port for port in world.ports.values() if port.mac == "fa:16:3e:f3:a9:a3")
+    world.ports[port.id] = replace(port, pairs=(AddressPair("10.200.51.3", VIRTUAL),))
+    before = world.snapshot()
+    run(world, replace(HOWTO, mode=ModeChoice.VMAC, vip=ip_address("10.200.51.4")))
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def test_nobody_able_to_ask_is_no_reason_to_give_up() -> None:
+    world = howto_world()
+    for node in world.nodes.values():
+        node.survey = unable  # type: ignore[method-assign, assignment]
+    created, _ = run(world)
+    assert created.verification is not None
+    assert created.verification.verdict is Verdict.PASS
+
+
+def unable(*_: object, **__: object) -> None:
+    raise RemoteError("no tool to ask with")
