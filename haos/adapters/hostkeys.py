@@ -220,7 +220,10 @@ class HostKeys:
         with self._asking:
             agreed = self._consent(f"{unknown[0].upper()}{unknown[1:]}.\nIt shows {key}. Is this its key?")
         if not agreed:
-            raise HostKeyError(f"the host key of {target} was not accepted")
+            raise HostKeyError(
+                f"the host key of {target} was not accepted",
+                hint="ask its owner for the fingerprint: ssh-keygen -l -f /etc/ssh/ssh_host_*.pub",
+            )
 
     def _scan(self, target: Endpoint, entries: UserEntries) -> HostKey:
         """Ask the host for its key by ssh itself, which goes through bastions as ssh-keyscan cannot."""
@@ -264,7 +267,7 @@ def _users_key_changed(target: Endpoint, error: ChangedHostKeyError | None) -> H
     name = _names(target)[0]
     place = error.where if error else None
     file = place.rpartition(":")[0] if place else None
-    forget = f"ssh-keygen -R '{name}'" + (f" -f {shlex.quote(file)}" if file else "")
+    forget = f"ssh-keygen -R {shlex.quote(name)}" + (f" -f {shlex.quote(file)}" if file else "")
     return HostKeyError(
         f"the host key of {target} is not the one in {place or 'your known_hosts'}",
         hint=f"if you know why it changed (an address used again, a rebuild), forget the old one: {forget}",

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from haos.core.model import Address, Instance
 from haos.errors import RemoteError, UsageError
@@ -128,11 +129,13 @@ def choose_address(instance: Instance, options: SshOptions) -> Address:
         if kinds[kind]:
             return min(kinds[kind], key=lambda address: address.version)
     if options.address is AddressChoice.AUTO:
-        raise RemoteError(f"{instance} has no address to reach it by SSH")
+        raise RemoteError(
+            f"{instance} has no address to reach it by SSH", hint=f"openstack server show {instance.id}"
+        )
     other = [kind for kind in kinds if kind is not options.address and kinds[kind]]
     raise RemoteError(
         f"{instance} has no {options.address} address, as --ssh-address asks for",
-        hint=f"use --ssh-address {other[0]} or auto" if other else None,
+        hint=f"use --ssh-address {other[0]} or auto" if other else f"openstack server show {instance.id}",
     )
 
 
@@ -164,7 +167,9 @@ def environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
-def run_tool(argv: Sequence[str], *, timeout_s: float) -> subprocess.CompletedProcess[str]:
+def run_tool(
+    argv: Sequence[str], *, timeout_s: float, more: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     """Run ssh or ssh-keygen to its end, with nothing on stdin and no terminal to ask on."""
     try:
         return subprocess.run(
@@ -173,7 +178,7 @@ def run_tool(argv: Sequence[str], *, timeout_s: float) -> subprocess.CompletedPr
             capture_output=True,
             text=True,
             errors="replace",
-            env=environment(),
+            env={**environment(), **more},
             timeout=timeout_s,
             check=False,
             start_new_session=True,
@@ -199,5 +204,7 @@ def endpoint(instance: Instance, options: SshOptions) -> Endpoint:
     config: dict[str, str] = {}
     for line in result.stdout.splitlines():
         name, _, value = line.partition(" ")
+        if name == "identityfile" and name in config:
+            config[name] += f"\n{value}"
         config.setdefault(name, value)
     return Endpoint(instance, address, options, config)

@@ -90,7 +90,7 @@ class Connection:
         way = self._way() if sudo else SudoWay.ROOT
         if way is not SudoWay.PASSWORD:
             prefix = f"{_SUDO} -n" if way is SudoWay.FREE else "env LC_ALL=C"
-            return self._start(f"{prefix} {command}")
+            return self._start(f"{prefix} {shell.for_any_shell(command)}")
         marker = shell.new_marker()
         path = self._upload(shell.handover(marker, command), f"starting {argv[0]}")
         process = self._start(f"{_SUDO} -S -p '' sh {path}")
@@ -156,7 +156,9 @@ class Connection:
             try:
                 out, err = process.communicate(stdin.encode(), timeout=timeout_s + _KILL_AFTER_S + _GRACE_S)
             except subprocess.TimeoutExpired:
-                raise RemoteError(f"{what}: {self._target} has not answered for {timeout_s + _GRACE_S:g} s") from None
+                raise RemoteError(
+                    f"{what}: {self._target} has not answered for {timeout_s + _GRACE_S:g} s", hint=self._by_hand()
+                ) from None
             finally:
                 process.kill()  # nothing happens to one that has ended
         stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
@@ -166,7 +168,9 @@ class Connection:
         if said is None:
             raise self._not_begun(stdout, stderr, what)
         if process.returncode in (124, 137) and time.monotonic() - started_s >= timeout_s:
-            raise StepError(f"{what}: took more than {timeout_s:g} s on {self._target} and was ended")
+            raise StepError(
+                f"{what}: took more than {timeout_s:g} s on {self._target} and was ended", hint=self._by_hand()
+            )
         return CommandResult(process.returncode, said, stderr if complained is None else complained)
 
     def _raise_if_lost(self, stderr: str, what: str) -> None:
@@ -179,21 +183,31 @@ class Connection:
             )
         master = self._master
         if LOST.search(last) or master is None or not master.alive:
+            if master:
+                master.let_end()  # the next call must not meet it while it is dying
             raise RemoteError(f"{what}: the connection to {self._target} broke", hint="run the same command again")
 
     def _not_begun(self, stdout: str, stderr: str, what: str) -> RemoteError:
         wanted = other_user(stdout, self._target)
         if wanted:
             return wanted
-        if re.search(r"^sudo: ", stderr, re.MULTILINE) or "sudoers" in stderr:
+        if re.search(r"^sudo: |sudoers|not allowed to (?:execute|run)", stderr, re.MULTILINE):
             return self._sudo_refused(stderr)
         said = printable(stderr) or printable(stdout) or "the shell said nothing"
-        return RemoteError(f"{what}: {self._target} did not begin: {said}")
+        return RemoteError(f"{what}: {self._target} did not begin: {said}", hint=self._by_hand())
+
+    def _by_hand(self) -> str:
+        return f"is it overloaded, or its disk full? look there: ssh {self._target.user}@{self._target.address}"
 
     def _upload(self, content: str, what: str) -> str:
-        path = self.run(shell.upload(content), timeout_s=_SHORT_S, what=what).stdout.strip()
+        result = self.run(shell.upload(content), timeout_s=_SHORT_S, what=what)
+        path = result.stdout.strip()
         if not _UPLOADED.fullmatch(path):
-            raise RemoteError(f"{what}: no private folder could be made on {self._target}", hint="is its /tmp full?")
+            why = printable(result.stderr) or "no answer"
+            raise RemoteError(
+                f"{what}: no private file could be made on {self._target}: {why}",
+                hint="is its /tmp full, or not writable? df -h /tmp",
+            )
         return path
 
     def _discard(self, path: str) -> None:
@@ -235,7 +249,9 @@ class Connection:
             try:
                 _, err = process.communicate(self._password().encode(), timeout=_SHORT_S)
             except subprocess.TimeoutExpired:
-                raise RemoteError(f"sudo on {self._target} has not answered for {_SHORT_S:g} s") from None
+                raise RemoteError(
+                    f"sudo on {self._target} has not answered for {_SHORT_S:g} s", hint=self._by_hand()
+                ) from None
             finally:
                 process.kill()
         if process.returncode != 0:

@@ -36,8 +36,13 @@ _TRANSIENT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"Connection refused"), "connection refused"),
     (re.compile(r"timed out"), "no answer (timeout)"),
     (re.compile(r"No route to host|Network is unreachable|Host is down"), "no route to it"),
+    (re.compile(r"connect to host .*: (?:Permission denied|Operation not permitted)"), "this machine forbids it"),
     (re.compile(r"System is (?:booting up|going down)"), "it is still booting, or going down"),
     (re.compile(r"Connection (?:reset|closed) by|kex_exchange_identification"), "sshd closed the connection"),
+)
+# What ssh says of a key that it could not use; the last one also where an agent asks its user, who does not answer.
+KEY_TROUBLE = re.compile(
+    r"Permissions \d+ for [^\r\n]+ are too open|Load key [^\r\n]+|[^\r\n]+agent refused operation"
 )
 _OTHER_USER = re.compile(r"[Pp]lease login as the user [\"']?([\w.-]+)[\"']? rather than")
 
@@ -63,7 +68,10 @@ def classify(stderr: str, target: Endpoint) -> RemoteError:
         error = rule(stderr, target)
         if error:
             return error
-    return RemoteError(f"cannot connect to {target}: {printable(stderr) or 'ssh ended without a word'}")
+    return RemoteError(
+        f"cannot connect to {target}: {printable(stderr) or 'ssh ended without a word'}",
+        hint=f"try it by hand: ssh {target.user}@{target.address}",
+    )
 
 
 def other_user(text: str, target: Endpoint) -> RemoteError | None:
@@ -74,6 +82,20 @@ def other_user(text: str, target: Endpoint) -> RemoteError | None:
     return LoginError(
         f"{target} does not let {target.user} log in, it wants {match[1]}", hint=f"use --ssh-user {match[1]}"
     )
+
+
+def expired(text: str, target: Endpoint) -> LoginError | None:
+    """Recognise a password or an account that has expired: PAM lets nobody work before it is seen to."""
+    if re.search(r"account .*expired", text):
+        return LoginError(
+            f"the account of {target.user} on {target} has expired", hint="use another user: --ssh-user"
+        )
+    if re.search(r"password has expired|[Pp]assword change required|required to change your password", text):
+        return LoginError(
+            f"the password of {target.user} on {target} has expired and must be changed first",
+            hint=f"change it by hand: ssh {target.user}@{target.address}; or use another user: --ssh-user",
+        )
+    return None
 
 
 def _bastion(stderr: str, target: Endpoint) -> RemoteError | None:
@@ -88,9 +110,11 @@ def _bastion(stderr: str, target: Endpoint) -> RemoteError | None:
     causes = [line for line in stderr.splitlines() if line.strip() and not _PROXY.search(line)]
     if not causes:
         return None  # the bastion did its part, the far end hung up
+    hint = f"try it by hand: ssh {target.via}; its host key must be known to your own ssh"
+    if "administratively prohibited" in stderr:
+        hint = "its sshd must allow TCP forwarding (AllowTcpForwarding, PermitOpen)"
     return RemoteError(
-        f"the bastion {target.via} did not let us through to {target}: {printable(causes[-1])}",
-        hint=f"try it by hand: ssh {target.via}; its host key must be known to your own ssh",
+        f"the bastion {target.via} did not let us through to {target}: {printable(causes[-1])}", hint=hint
     )
 
 
@@ -120,19 +144,24 @@ def _login(stderr: str, target: Endpoint) -> RemoteError | None:
             f"{target} got too many keys from the agent before the right one",
             hint="name the key with --ssh-key, or set IdentityFile and IdentitiesOnly in your ssh configuration",
         )
-    if "Permission denied" in stderr:
-        trouble = re.search(r"Load key [^\r\n]+|[^\r\n]*UNPROTECTED PRIVATE KEY[^\r\n]*", stderr)
+    if re.search(r"^\S+@\S+: Permission denied", stderr, re.MULTILINE):
+        trouble = KEY_TROUBLE.search(stderr)
         why = f" ({printable(trouble[0])})" if trouble else ""
         return LoginError(
             f"{target} refused to let {target.user} log in{why}",
             hint="set the user with --ssh-user and the key with --ssh-key, or load the key into your ssh agent",
         )
-    if re.search(r"not available|password has expired|change your password|account .*expired", stderr):
+    if over := expired(stderr, target):
+        return over
+    if "not available" in stderr:
         return LoginError(
             f"{target} does not let {target.user} work there: {printable(stderr)}", hint="try --ssh-user"
         )
     if "Unable to negotiate" in stderr:
-        return RemoteError(f"{target} and your ssh have no algorithm in common: {printable(stderr)}")
+        return RemoteError(
+            f"{target} and your ssh have no algorithm in common: {printable(stderr)}",
+            hint="allow one that it offers, for this host alone, in your ssh configuration (KexAlgorithms, …)",
+        )
     return None
 
 

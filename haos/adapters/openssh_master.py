@@ -12,12 +12,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from haos.adapters.openssh_client import Endpoint, destination, environment, no_ssh
-from haos.adapters.openssh_errors import NotReadyError, classify, other_user, printable
+from haos.adapters.openssh_client import Endpoint, destination, environment, no_ssh, run_tool
+from haos.adapters.openssh_errors import KEY_TROUBLE, NotReadyError, classify, expired, other_user, printable
+from haos.adapters.openssh_keys import keys_note
 from haos.errors import LoginError, RemoteError
 
 LOGIN_TIMEOUT_S = 60.0  # time enough to touch a security key
 _STOP_TIMEOUT_S = 2.0
+_LOUDER_TIMEOUT_S = 20.0
 _LOG_LIMIT = 16_384
 
 
@@ -31,6 +33,7 @@ class Master:
 
     def __init__(self, target: Endpoint, pin: Sequence[str], socket: Path) -> None:
         self.target = target
+        self._pin = pin
         self.socket = socket
         self._log_path = socket.with_suffix(".log")
         master = ["-M", "-S", str(socket), "-o", "ControlPersist=no", "-T"]
@@ -68,7 +71,10 @@ class Master:
         while token not in heard:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0 or not poll.poll(left_s * 1000):
-                raise NotReadyError(f"{self.target} did not finish the login within {timeout_s:g} s")
+                raise NotReadyError(
+                    f"{self.target} did not finish the login within {timeout_s:g} s",
+                    hint=f"is it overloaded? try it by hand: ssh {self.target.user}@{self.target.address}",
+                )
             try:
                 chunk = os.read(stdout.fileno(), 65_536)
             except (ValueError, OSError):
@@ -80,6 +86,11 @@ class Master:
             wanted = other_user(heard.decode(errors="replace"), self.target)
             if wanted:
                 raise wanted
+
+    def let_end(self) -> None:
+        """Give a connection that is lost the time to end."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_TIMEOUT_S)
 
     def stop(self) -> None:
         """End the connection and everything that ssh started for it (a proxy); safe to repeat."""
@@ -105,13 +116,28 @@ class Master:
             return ""
 
     def _refused(self, heard: str) -> RemoteError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_TIMEOUT_S)
+        self.let_end()
         stderr = self.complaint()
-        if self._process.poll() == 255 and stderr.strip():
-            return classify(stderr, self.target)
+        if self._process.poll() == 255:
+            return self._classified(stderr if stderr.strip() else self._asked_again())
+        if over := expired(heard + stderr, self.target):
+            return over
         said = printable(heard) or printable(stderr) or "the session ended at once"
         return LoginError(
             f"{self.target} let {self.target.user} in but runs no commands: {said}",
             hint="name a user with a login shell: --ssh-user",
         )
+
+    def _classified(self, stderr: str) -> RemoteError:
+        error = classify(stderr, self.target)
+        denied = isinstance(error, LoginError) and "Permission denied" in stderr
+        if denied and not KEY_TROUBLE.search(stderr) and (note := keys_note(self.target)):
+            return LoginError(f"{error.reason}: {note}", hint=error.hint)
+        return error
+
+    def _asked_again(self) -> str:
+        """Return what a less quiet ssh says: at LogLevel=ERROR it hides that there is no common algorithm."""
+        louder = ["-o", "LogLevel=INFO", "-o", "PreferredAuthentications=none"]
+        argv = ["ssh", *louder, *self._pin, "-T", *destination(self.target.options, self.target.address), "true"]
+        said = run_tool(argv, timeout_s=_LOUDER_TIMEOUT_S).stderr
+        return said if "Unable to negotiate" in said else ""

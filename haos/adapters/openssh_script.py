@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 _PATH = 'PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"'
@@ -42,9 +43,20 @@ def upload(content: str) -> str:
     return (
         "umask 077\n"
         'd=$(mktemp -d "${TMPDIR:-/tmp}/haos.XXXXXXXXXX") || exit 1\n'
-        f"cat >\"$d/step\" <<'{limit}' || exit 1\n{content}\n{limit}\n"
+        f'cat >"$d/step" <<\'{limit}\' || {{ rm -rf -- "$d"; exit 1; }}\n{content}\n{limit}\n'
         "printf '%s\\n' \"$d/step\"\n"
     )
+
+
+def for_any_shell(command: str) -> str:
+    """Spell a command of sh so that it arrives whole whatever login shell reads it first.
+
+    Even between quotes csh expands "!" and ends them with the line, and fish unescapes backslashes.
+    """
+    if not re.search(r"[!\\\x00-\x1f]", command):
+        return command
+    octal = "".join(f"\\0{byte:03o}" for byte in command.encode())
+    return f'sh -c \'eval "exec $(printf %b "{octal}")"\''
 
 
 def discard(path: str) -> str:

@@ -46,6 +46,8 @@ TEST_TOOLS = {
     "ping": "iputils-ping",
     "arping": "iputils-arping",
     "tcpdump": "tcpdump",
+    "tcsh": "tcsh",
+    "fish": "fish",
     "newuidmap": "uidmap",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")  # Debian's way to say that no service be started: exit code 101

@@ -221,9 +221,22 @@ def test_root_needs_no_sudo(machine: Machine, connection: Connection) -> None:
     assert machine.calls == []
 
 
-def test_full_disk_is_said(machine: Machine, connection: Connection) -> None:
+FULL = {
+    "for a folder": "#!/bin/sh\necho 'mktemp: No space left on device' >&2\nexit 1\n",
+    "for the file in it": '#!/bin/sh\nd=$(/usr/bin/mktemp "$@")\nln -s /dev/full "$d/step"\necho "$d"\n',
+}
+
+
+@pytest.mark.parametrize("mktemp", FULL.values(), ids=FULL.keys())
+def test_full_disk_is_said_and_nothing_is_left(machine: Machine, connection: Connection, mktemp: str) -> None:
     machine.mode("password")
-    machine.program("mktemp", "#!/bin/sh\necho 'mktemp: No space left on device' >&2\nexit 1\n")
-    with pytest.raises(RemoteError, match="no private folder could be made") as caught:
+    machine.program("mktemp", mktemp)
+    with pytest.raises(RemoteError, match=r"no private file could be made on .*: .*No space left") as caught:
         connection.run(WHO, timeout_s=5, sudo=True, what="t")
-    assert caught.value.hint is not None
+    assert "is its /tmp full" in (caught.value.hint or "")
+    assert machine.left == []
+
+
+def test_full_disk_does_not_matter_without_a_password(machine: Machine, connection: Connection) -> None:
+    machine.program("mktemp", FULL["for a folder"])
+    assert connection.run(WHO, timeout_s=5, sudo=True, what="t").stdout == "yes\n"
