@@ -36,7 +36,7 @@ def judge(seen: Mapping[str, str], packet: Packet) -> Blocked | None:
         for chain, policy in table.policies.items():
             outcomes = {policy if outcome == "=end" else outcome for outcome in _walk(table, chain)}
             if outcomes == {"=drop"}:
-                return _blocked(seen.get("firewall_manager"), table.name, chain, packet)
+                return _blocked(_manager(table), table.name, chain, packet)
     return None
 
 
@@ -44,6 +44,13 @@ def _tables(seen: Mapping[str, str], packet: Packet) -> list[Table]:
     iptables = seen.get("iptables" if packet.family == "ip" else "ip6tables", "")
     tables = read_nft(seen.get("nft", ""), packet, skip_filter=bool(iptables))
     return [*tables, *([read_iptables(iptables, packet)] if iptables else [])]
+
+
+def _manager(table: Table) -> str | None:
+    """Return the program that makes such tables, by the names of its chains."""
+    makers = {"ufw-before-input": "ufw", "ufw6-before-input": "ufw", "filter_INPUT_ZONES": "firewalld"}
+    makers |= {"filter_INPUT_POLICIES_pre": "firewalld", "INPUT_ZONES": "firewalld"}
+    return next((makers[chain] for chain in table.chains if chain in makers), None)
 
 
 def _blocked(manager: str | None, table: str, chain: str, packet: Packet) -> Blocked:

@@ -108,5 +108,6 @@ _ASKS: Mapping[tuple[str, str | None], Callable[[str, Packet], bool | None]] = {
     ("payload", "saddr"): from_peer,
     ("payload", "daddr"): to_node,
     ("ct", "state"): lambda value, _: value == "new",
+    ("ct", "status"): lambda *_: False,
     ("fib", "type"): lambda value, _: value == "local",
 }

@@ -69,9 +69,6 @@ has_rules() {
 }
 
 emit_firewall() {
-    for unit in firewalld ufw; do
-        is_running "$unit.service" && { emit firewall_manager "$unit"; break; }
-    done
     nft=
     if has nft; then
         nft=$(timeout 3 nft -j list ruleset 2>/dev/null | head -c 4000000)
