@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Protocol, TypeVar
 
-from haos.core import keepalived, node_parse
+from haos.core import guestnet, keepalived, node_parse
 from haos.core.model import Address
 from haos.core.names import check_name
 from haos.core.node import NodeConfig, NodeFacts, NodeFile, Removal, Removed, Sight, Survey
@@ -22,6 +22,11 @@ STEP_TIMEOUT_S = 150.0
 """The node's lock (60 s), systemd's word (30 s) and keepalived's (15 s), each with a limit of its own."""
 INSTALL_TIMEOUT_S = 900.0
 LOCK_TIMEOUT_S = 60
+PACKAGE_LOCK_TIMEOUT_S = 120
+"""How long apt, dpkg or zypper may be busy with something else: a new instance's first upgrade."""
+DNF_TIMEOUT_S = 600
+"""dnf waits for its lock without a limit of its own."""
+_VMAC_STEPS = frozenset({"configure", "withdraw", "remove"})
 
 
 class CommandResult(Protocol):
@@ -142,9 +147,13 @@ def step_script(step: str, parameters: Mapping[str, str]) -> str:
         "INCLUDE": keepalived.INCLUDE_LINE,
         "OUR_LINES": "\n".join(keepalived.main_lines()),
         "LOCK_TIMEOUT_S": str(LOCK_TIMEOUT_S),
+        "PACKAGE_LOCK_TIMEOUT_S": str(PACKAGE_LOCK_TIMEOUT_S),
+        "DNF_TIMEOUT_S": str(DNF_TIMEOUT_S),
+        "KEEP_MARKER": guestnet.KEEP_MARKER,
     }
     preamble = "".join(f"{name}={shlex.quote(value)}\n" for name, value in {**shared, **parameters}.items())
-    return f"{preamble}{_source('common')}{_source(step)}"
+    parts = ("common", "vmac", step) if step in _VMAC_STEPS else ("common", step)
+    return preamble + "".join(_source(part) for part in parts)
 
 
 @cache
@@ -161,6 +170,7 @@ def _parameters(config: NodeConfig) -> dict[str, str]:
         "VRID": str(config.vrid),
         "VERSION": str(config.vip.version),
         "INCLUDE_LINE": config.include_line or "",
+        "VMAC": config.vmac or "",
         "FILE_COUNT": str(len(config.files)),
     }
     for index, file in enumerate(config.files):

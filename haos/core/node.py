@@ -39,6 +39,7 @@ class NodeFacts:
     firewall_v6_remedy: str | None = None
     net_manager: str | None = None  # of the port's device: systemd-networkd | NetworkManager | ifupdown
     network_file: str | None = None  # systemd-networkd's .network file of the port's device
+    network_keeps: str | None = None  # KeepConfiguration= as somebody else has set it there
     keep_file: str | None = None  # text of haos's drop-in for it
     systemd_version: int | None = None
     clock_synchronised: bool | None = None  # None: it does not say, or the clock is not the node's to set

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from haos.core import guestnet
 from haos.core.checks import Finding, blocker, info, warning
 from haos.core.keepalived import MAIN_PATH, is_ours
 from haos.core.node import NodeFacts
@@ -13,8 +14,6 @@ MIN_KEEPALIVED = (2, 0, 10)
 """Older ones have no `--config-test`, with which haos checks what it writes."""
 MIN_FREE_MB = 20
 HTTP_CLIENTS = ("curl", "wget", "python3")
-MIN_NETWORKD = 243
-"""The first systemd that has KeepConfiguration=, with which a VIP outlives a reload of networkd."""
 MAX_TOLD = 3
 """How many of others' messages, or instances, are told by name."""
 
@@ -135,18 +134,16 @@ def _check_network(name: str, facts: NodeFacts, needs: NodeNeeds) -> Iterator[Fi
         remedy = facts.firewall_remedy if four else facts.firewall_v6_remedy
         yield blocker("guest-firewall", f"on {name}, {reason}: the nodes would not hear each other", remedy)
     if facts.net_manager == "NetworkManager":
-        yield warning(
+        yield info(
             "vip-dropped-on-renew",
-            f"NetworkManager configures {facts.interface} on {name}: `nmcli device reapply` and a restart of the "
-            "connection take the VIP away until keepalived is reloaded",
-            f"after such a change: systemctl reload keepalived on {name}",
+            f"NetworkManager configures {facts.interface} on {name}: where it sets the connection up anew it takes "
+            "the VIP away; keepalived puts it back, and a Backup may become Active meanwhile",
         )
-    if facts.net_manager == "systemd-networkd" and (facts.systemd_version or MIN_NETWORKD) < MIN_NETWORKD:
+    if facts.net_manager == "systemd-networkd" and not guestnet.can_keep(facts):
         yield warning(
             "vip-dropped-on-renew",
             f"systemd-networkd {facts.systemd_version} configures {facts.interface} on {name} and cannot be told to "
-            "keep the VIP when it is restarted",
-            f"after such a restart: systemctl reload keepalived on {name}",
+            "keep the VIP when it sets the device up anew: a Backup may become Active then",
         )
 
 

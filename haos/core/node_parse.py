@@ -113,6 +113,7 @@ def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, A
     return {
         "net_manager": manager,
         "network_file": network_file,
+        "network_keeps": guestnet.keeps(seen.get(f"network_texts:{port['ifindex']}", "")),
         "keep_file": seen.get(f"keep:{guestnet.keep_path(network_file)}") if network_file else None,
         "firewall": v4.reason if v4 else None,
         "firewall_remedy": v4.remedy if v4 else None,

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from haos.adapters import node as node_module
 from haos.adapters.node import Node
 from haos.core.keepalived import MAIN_PATH, PACKAGE_MARKER
 from haos.core.node import Removal
@@ -65,7 +66,8 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def node(box: Sandbox) -> Node:
+def node(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Node:
+    monkeypatch.setattr(node_module, "PACKAGE_LOCK_TIMEOUT_S", 1)
     return Node(box, "ha_first")
 
 

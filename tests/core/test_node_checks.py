@@ -56,7 +56,7 @@ def test_keepalived_that_is_not_installed_is_no_finding() -> None:
         ("no-http-client", "blocker", {"tools": frozenset({"bash"})}, NodeNeeds(http=True)),
         ("guest-firewall", "blocker", {"firewall": "ufw drops VRRP", "firewall_remedy": "ufw allow"}, None),
         ("guest-firewall", "blocker", {"firewall_v6": "ufw drops VRRP"}, NodeNeeds(ip_version=6)),
-        ("vip-dropped-on-renew", "warning", {"net_manager": "NetworkManager"}, None),
+        ("vip-dropped-on-renew", "info", {"net_manager": "NetworkManager"}, None),
         ("vip-dropped-on-renew", "warning", {"net_manager": "systemd-networkd", "systemd_version": 242}, None),
         ("foreign-config-messages", "warning", {"main_config": FOREIGN, "config_messages": ("(Line 1) x",)}, None),
         ("other-instances", "info", {"main_config": FOREIGN, "other_instances": ("VI_1", "VI_2")}, None),
@@ -101,9 +101,9 @@ def test_remedy_of_the_firewall_is_given() -> None:
 
 
 def test_raising_passes_warnings_on_and_leaves_information_out() -> None:
-    findings = found(net_manager="NetworkManager", realtime=False)
-    assert [one.severity for one in findings] == [Severity.INFO, Severity.WARNING]
-    assert [one.code for one in raise_blockers(findings)] == ["vip-dropped-on-renew"]
+    findings = found(clock_synchronised=False, realtime=False)
+    assert [one.severity for one in findings] == [Severity.WARNING, Severity.INFO]
+    assert [one.code for one in raise_blockers(findings)] == ["clock-not-synchronised"]
     with pytest.raises(UnsatisfiableError, match="does not run systemd"):
         raise_blockers(found(systemd=False))
 

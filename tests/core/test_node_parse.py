@@ -291,3 +291,10 @@ def test_survey() -> None:
     seen = lines({"answer": "10.0.0.9 fa:16:3e:00:00:01", "heard": "51 4", "listened": "yes"})
     assert parse_survey(seen) == Survey({ip_address("10.0.0.9"): "fa:16:3e:00:00:01"}, frozenset({(51, 4)}))
     assert parse_survey(lines({"listened": "no"})) == Survey({}, None)
+
+
+def test_what_networkd_is_told_to_keep() -> None:
+    state = "ADMIN_STATE=configured\nNETWORK_FILE=/run/systemd/network/10-netplan-ens3.network\n"
+    seen = {"networkd:2": state, "network_texts:2": "[Network]\nDHCP=yes\n\n[Network]\nKeepConfiguration=dhcp\n"}
+    assert parse_facts(altered("facts-fresh.txt", **seen), MAC).network_keeps == "dhcp"
+    assert parse_facts(altered("facts-fresh.txt", **{"networkd:2": state}), MAC).network_keeps is None

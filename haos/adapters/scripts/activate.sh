@@ -8,4 +8,5 @@ active | reloading) reload ;;
 *) start ;;
 esac
 await_running
+sweep_checks
 echo end

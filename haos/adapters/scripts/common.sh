@@ -10,6 +10,7 @@ RELEASE=$FOLDER/release-vips
 MARKER=$FOLDER/.package-by-haos
 UNIT_WAS=$FOLDER/.unit-was
 SHIPPED=$FOLDER/.shipped-keepalived.conf
+MASKED=/run/lock/haos.masked
 LOCK=/run/lock/haos.lock
 
 die() {
@@ -54,6 +55,7 @@ lock() {
         left_s=$((until_s - $(uptime_s)))
         [ "$left_s" -gt 0 ] && flock -w "$left_s" 9 || die "another haos is at work on this node ($LOCK is held)"
         if [ "$LOCK" -ef "/proc/$$/fd/9" ]; then
+            unmask
             return
         fi
     done
@@ -137,6 +139,13 @@ is_gone() {
     [ $? -ne 0 ]
 }
 
+# The unit is masked while its package is being installed: a run that was killed then left it so.
+unmask() {
+    [ -e "$MASKED" ] || return 0
+    systemctl unmask --runtime keepalived.service >/dev/null 2>&1 9>&-
+    rm -f "$MASKED"
+}
+
 # What a step that was killed left half-made.
 sweep() {
     rm -rf "$FOLDER"/.haos-* /etc/keepalived/.haos-* "${DROP_IN%/*}"/.haos-*
@@ -158,6 +167,27 @@ has_active_pairs() {
         [ -f "$file" ] && return 0
     done
     return 1
+}
+
+# is_check_of PAIR FILE: whether it is that pair's service check; "web.check-1" may be another pair's name.
+is_check_of() {
+    [ -f "$2" ] || return 1
+    case ${2#"$FOLDER/$1.check-"} in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+}
+
+is_check() {
+    name=${1##*/}
+    is_check_of "${name%.check-*}" "$1"
+}
+
+# Service checks that no pair's file names any more; only after the reload, up to which keepalived runs them.
+sweep_checks() {
+    for check in "$FOLDER"/*.check-*; do
+        is_check "$check" || continue
+        cat "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn 2>/dev/null | grep -qF "\"$check\"" || rm -f "$check"
+    done
 }
 
 # Whether keepalived.conf holds nothing but lines that haos wrote (OUR_LINES: those, one a line).

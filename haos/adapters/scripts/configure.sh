@@ -9,7 +9,7 @@ test_folder=$FOLDER/.haos-test.tmp
 finish() {
     rm -f $temps "$test_main"
     rm -rf "$test_folder"
-    has_pairs || rm -f "$UNIT_WAS"
+    has_pairs || rm -f "$UNIT_WAS" "$SYSCTLS"
     # Only folders that are still empty go; on success they are not.
     for folder in $made; do
         rmdir "$folder" 2>/dev/null
@@ -77,8 +77,14 @@ build_test() {
     for file in "$FOLDER"/*.conf; do
         [ -f "$file" ] && cp "$file" "$test_folder/"
     done
-    pair_temp=$(temp_of "$FOLDER/$PAIR.conf")
-    cp "$pair_temp" "$test_folder/$PAIR.conf" || die "cannot build the configuration to test"
+    escaped=$(printf '%s' "$PAIR" | sed 's/[.]/\\./g')
+    sed "s|$FOLDER/$escaped\.check-|$test_folder/$PAIR.check-|" "$(temp_of "$FOLDER/$PAIR.conf")" \
+        >"$test_folder/$PAIR.conf" || die "cannot build the configuration to test"
+    for file in "$FOLDER/.haos-$PAIR".check-*.tmp; do
+        [ -f "$file" ] || continue
+        name=${file##*/.haos-}
+        cp -p "$file" "$test_folder/${name%.tmp}" || die "cannot build the configuration to test"
+    done
     future=$MAIN
     for file in "$(temp_of "$MAIN")" ${foreign:+"$(temp_of "$foreign")"}; do
         [ -f "$file" ] && future=$file
@@ -174,6 +180,7 @@ if ! has_pairs && [ ! -e "$UNIT_WAS" ]; then
     printf '%s %s\n' "$(systemctl is-enabled keepalived.service 2>/dev/null)" "$(state)" >"$UNIT_WAS" ||
         die "cannot write $UNIT_WAS"
 fi
+[ -z "$VMAC" ] || save_sysctls "$INTERFACE"
 
 changed=no
 index=0

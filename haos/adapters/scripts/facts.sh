@@ -20,8 +20,7 @@ emit_pairs() {
         esac
     done
     for file in "$FOLDER"/*.check-*; do
-        [ -f "$file" ] && [ "${file%.conf}" = "$file" ] && [ "${file%.withdrawn}" = "$file" ] || continue
-        emit_file "check:${file##*/}" "$file"
+        is_check "$file" && emit_file "check:${file##*/}" "$file"
     done
 }
 
@@ -41,11 +40,22 @@ emit_keepalived() {
     emit config_test "$? $said"
 }
 
+# network_texts FILE: a .network file and its drop-ins, but for haos's own.
+network_texts() {
+    [ -f "$1" ] || return
+    for file in "$1" /usr/lib/systemd/network/"${1##*/}".d/*.conf /run/systemd/network/"${1##*/}".d/*.conf \
+        /etc/systemd/network/"${1##*/}".d/*.conf; do
+        [ -f "$file" ] && [ "${file##*/}" != haos.conf ] && { cat "$file"; echo; }
+    done
+}
+
 # Who configures the network cards, in the managers' own state files: asking them by their tools takes far longer.
 emit_network() {
     if is_running systemd-networkd.service; then
         for file in /run/systemd/netif/links/*; do
-            [ -f "$file" ] && emit_file "networkd:${file##*/}" "$file"
+            [ -f "$file" ] || continue
+            emit_file "networkd:${file##*/}" "$file"
+            emit "network_texts:${file##*/}" "$(network_texts "$(sed -n 's/^NETWORK_FILE=//p' "$file")")"
         done
     fi
     if is_running NetworkManager.service; then

@@ -6,7 +6,7 @@ version() {
 }
 
 finish() {
-    [ "$had_main" = no ] || systemctl unmask --runtime keepalived.service >/dev/null 2>&1 9>&-
+    unmask
     rm -f "$FOLDER"/.haos-packages.tmp "${log:-}"
     if [ "$installed" = no ] && [ "$had_marker" = no ]; then
         rm -f "$MARKER"
@@ -22,26 +22,41 @@ packages() {
     esac | LC_ALL=C sort -u
 }
 
+is_locked() {
+    tail -n 3 "$log" | grep -q 'Could not get lock'
+}
+
+# Waits for apt's locks; the one on its lists, and all of apt before 1.9.11, by asking again.
+apt_get() {
+    until DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout="$PACKAGE_LOCK_TIMEOUT_S" \
+        -o Acquire::http::Timeout=30 -o Acquire::https::Timeout=30 "$@" 9>&-; do
+        is_locked && [ "$(uptime_s)" -lt "$apt_until_s" ] || return 1
+        sleep 1
+    done
+}
+
 apt_install() {
-    DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 \
-        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install keepalived 9>&-
+    apt_get -y --no-install-recommends -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+        install keepalived
 }
 
 install_package() {
     case $manager in
     apt)
         [ "$half_done" = no ] || dpkg --configure -a 9>&-
-        apt_install || {
-            apt-get -q -o DPkg::Lock::Timeout=120 update 9>&- && apt_install
-        }
+        apt_until_s=$(($(uptime_s) + PACKAGE_LOCK_TIMEOUT_S))
+        apt_install || { ! is_locked && apt_get update && apt_install; }
         ;;
-    dnf) dnf -y -q --setopt=install_weak_deps=False install keepalived 9>&- ;;
-    zypper) zypper --non-interactive --quiet install --no-recommends keepalived 9>&- ;;
+    dnf) timeout "$DNF_TIMEOUT_S" dnf -y -q --setopt=install_weak_deps=False install keepalived 9>&- ;;
+    zypper) ZYPP_LOCK_TIMEOUT=$PACKAGE_LOCK_TIMEOUT_S zypper --non-interactive --quiet install --no-recommends keepalived 9>&- ;;
     esac
 }
 
+# The cause rather than the consequence: who holds the lock, which server does not answer.
 last_words() {
-    { grep -e '^E: ' -e '^Error' -e 'rror:' "$1" || cat "$1"; } | tail -n 1
+    grep -m 1 -e 'Could not get lock' -e 'Could not resolve' -e 'Temporary failure' -e 'Could not connect' \
+        -e 'Cannot initiate the connection' -e 'No space left' "$1" ||
+        { grep -e '^E: ' -e '^Error' -e 'rror:' "$1" || cat "$1"; } | tail -n 1
 }
 
 manager=
@@ -71,7 +86,7 @@ trap 'exit 143' TERM INT HUP PIPE
 [ -s "$MARKER" ] || { packages >"$FOLDER/.haos-packages.tmp" && : >"$MARKER" && sync_folder "$MARKER"; } ||
     die "cannot write $MARKER"
 # Debian's package starts keepalived where there is something to start: a keepalived.conf from earlier days.
-[ "$had_main" = no ] || systemctl mask --runtime keepalived.service >/dev/null 2>&1 9>&-
+[ "$had_main" = no ] || { : >"$MASKED" && systemctl mask --runtime keepalived.service >/dev/null 2>&1 9>&-; }
 log=$(mktemp) || die "cannot make a temporary file"
 (umask 022 && install_package) >"$log" 2>&1 || die "$manager did not install keepalived: $(last_words "$log")"
 said=$(version) || die "$manager installed keepalived, but it does not run"

@@ -100,7 +100,7 @@ purge_package() {
         wider=$(LC_ALL=C apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' |
             grep -vxF "$(printf '%s\n' "$names" | sed 's/:.*//')")
         [ -z "$wider" ] || names=keepalived
-        DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout=120 purge $names >/dev/null 2>&1 9>&-
+        DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout="$PACKAGE_LOCK_TIMEOUT_S" purge $names >/dev/null 2>&1 9>&-
     elif command -v dnf >/dev/null 2>&1; then
         dnf -y -q remove keepalived >/dev/null 2>&1 9>&-
     elif command -v zypper >/dev/null 2>&1; then
@@ -127,24 +127,65 @@ purge() {
     fi
 }
 
-ours=no
-if is_ours_here; then
-    ours=yes
-    sweep
-    take "$FOLDER/$PAIR.conf" "$FOLDER/$PAIR.conf.withdrawn"
-    if has_pairs; then
+# has_others: pairs beside this one.
+has_others() {
+    for file in "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn; do
+        [ -f "$file" ] && [ "${file%.withdrawn}" != "$FOLDER/$PAIR.conf" ] && return 0
+    done
+    return 1
+}
+
+# The pair's file stays, out of keepalived's sight, until all is undone that it tells of.
+remove_pair() {
+    conf=$FOLDER/$PAIR.conf
+    was_there=
+    if [ -f "$conf" ]; then
+        mv -f "$conf" "$conf.withdrawn" || die "cannot move $conf aside"
+        sync_folder "$FOLDER"
+        was_there=yes
+    fi
+    if has_others; then
         reload
         wait_until 10 is_gone "$PAIR" || die "keepalived still runs haos_$PAIR: $(why_not)"
     else
         remove_last
     fi
+    links=$(vmac_links "$conf.withdrawn")
+    release_links "$links"
     release_vip
+    [ -z "$links" ] || release_tables
+    for check in "$FOLDER/$PAIR".check-*; do
+        is_check_of "$PAIR" "$check" && take "$check"
+    done
+    if [ -n "$was_there" ]; then
+        rm -f "$conf.withdrawn" || die "cannot remove $conf.withdrawn"
+        did "removed $conf"
+    else
+        take "$conf.withdrawn"
+    fi
+    restore_sysctls
+}
+
+take_keep_files() {
+    for file in /etc/systemd/network/*.network.d/haos.conf; do
+        [ -f "$file" ] && [ "$(head -n 1 "$file")" = "$KEEP_MARKER" ] || continue
+        take "$file"
+        rmdir "${file%/*}" 2>/dev/null
+    done
+}
+
+ours=no
+if is_ours_here; then
+    ours=yes
+    sweep
+    remove_pair
 fi
 [ "$PURGE" = no ] || purge
 if [ "$ours" = yes ] && ! has_pairs; then
     if [ -f "$SHIPPED" ] && command -v keepalived >/dev/null 2>&1 && [ ! -e "$MAIN" ]; then
         mv "$SHIPPED" "$MAIN" && did "put the package's own $MAIN back"
     fi
+    take_keep_files
     take "$MARKER" "$UNIT_WAS" "$SHIPPED" "$RELEASE"
     rmdir "$FOLDER" 2>/dev/null && did "removed $FOLDER"
     command -v keepalived >/dev/null 2>&1 || rmdir /etc/keepalived 2>/dev/null
