@@ -115,6 +115,7 @@ class Node:
             "PAIR": check_name(removal.pair),
             "VIP": str(removal.vip),
             "PURGE": "yes" if removal.purge_package else "no",
+            "RETURNING": "yes" if removal.returning else "no",
         }
         what = f"removing pair {removal.pair}"
         return self._read("remove", parameters, what, node_parse.parse_removed, INSTALL_TIMEOUT_S)

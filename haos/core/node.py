@@ -98,6 +98,7 @@ class Removal:
     vip: Address
     interface: str | None
     purge_package: bool = False
+    returning: bool = False  # the pair comes back at once, in another mode: what pairs share stays
 
 
 @dataclass(frozen=True)

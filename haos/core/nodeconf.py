@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from haos.core import record, service
+from haos.core.guestnet import keep_files, keep_path
 from haos.core.keepalived import (
     DROP_IN_PATH,
     HAOS_FOLDER,
@@ -38,7 +39,7 @@ def node_config(
         record=node_record(pair),
     )
     main = (main_file(realtime=facts.realtime),) if ours else ()
-    files = (release_script(), drop_in(), *check_files(pair), rendered, *main)
+    files = (*keep_files(facts), release_script(), drop_in(), *check_files(pair), rendered, *main)
     return NodeConfig(
         pair=pair.name,
         vip=pair.vip,
@@ -79,6 +80,7 @@ def files_there(pair: str, facts: NodeFacts) -> dict[str, str]:
         RELEASE_PATH: facts.release_script,
         pair_path(pair): facts.pair_files.get(pair),
         **{f"{HAOS_FOLDER}/{name}": text for name, text in facts.check_files.items()},
+        **({keep_path(facts.network_file): facts.keep_file} if facts.network_file else {}),
     }
     return {path: text for path, text in there.items() if text is not None}
 

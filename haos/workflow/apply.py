@@ -227,7 +227,7 @@ def _install(node: Node, pair: Pair, fresh: bool, ledger: Ledger, ctx: Context) 
 
 
 def _remove(previous: NodeConfig, node: Node, ledger: Ledger, ctx: Context) -> None:
-    removal = Removal(previous.pair, previous.vip, previous.interface)
+    removal = Removal(previous.pair, previous.vip, previous.interface, returning=True)
     ledger.note(RestoreNode(node.name, removal, previous, afresh=True))
     ctx.fleet.node(node.instance).remove(removal)
 

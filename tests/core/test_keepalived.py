@@ -275,3 +275,21 @@ def test_keepalived_refuses_a_broken_one(tmp_path: Path) -> None:
     result = config_test(tmp_path / "main")
     assert result.returncode != 0
     assert "advert_bla" in result.stderr
+
+
+def test_where_networkd_would_drop_the_vip_it_is_told_to_keep_it() -> None:
+    networked = replace(FACTS, net_manager="systemd-networkd", network_file="/run/systemd/network/10-x.network")
+    config = configured(networked)
+    [keep] = [file for file in config.files if file.path.startswith("/etc/systemd/network/")]
+    assert "KeepConfiguration=static" in keep.text
+    there = after(config, networked)
+    assert not config_current(config, there)
+    assert config_current(config, replace(there, keep_file=keep.text))
+
+
+def test_service_checks_must_lie_there_too() -> None:
+    config = node_config(CHECKED, FACTS, 0, SOURCE, (PEER,))
+    there = after(config)
+    assert not config_current(config, there)
+    texts = {file.path.rpartition("/")[2]: file.text for file in config.files if ".check-" in file.path}
+    assert config_current(config, replace(there, check_files=texts))

@@ -144,7 +144,9 @@ remove_pair() {
         sync_folder "$FOLDER"
         was_there=yes
     fi
-    if has_others; then
+    if [ "$RETURNING" = yes ] && ! has_others && main_is_ours; then
+        stop_daemon # a change of mode does not survive a reload
+    elif [ "$RETURNING" = yes ] || has_others; then
         reload
         wait_until 10 is_gone "$PAIR" || die "keepalived still runs haos_$PAIR: $(why_not)"
     else
@@ -181,7 +183,7 @@ if is_ours_here; then
     remove_pair
 fi
 [ "$PURGE" = no ] || purge
-if [ "$ours" = yes ] && ! has_pairs; then
+if [ "$ours" = yes ] && [ "$RETURNING" = no ] && ! has_pairs; then
     if [ -f "$SHIPPED" ] && command -v keepalived >/dev/null 2>&1 && [ ! -e "$MAIN" ]; then
         mv "$SHIPPED" "$MAIN" && did "put the package's own $MAIN back"
     fi
@@ -192,7 +194,7 @@ if [ "$ours" = yes ] && ! has_pairs; then
     [ ! -d "$FOLDER" ] || did "kept $FOLDER: it holds files that are not haos's"
     rm -f /tmp/keepalived.json
 fi
-if ! has_pairs; then
+if [ "$RETURNING" = no ] && ! has_pairs; then
     rm -f "$LOCK"
 fi
 echo end
