@@ -136,8 +136,14 @@ class Master:
         return error
 
     def _asked_again(self) -> str:
-        """Return what a less quiet ssh says: at LogLevel=ERROR it hides that there is no common algorithm."""
-        louder = ["-o", "LogLevel=INFO", "-o", "PreferredAuthentications=none"]
-        argv = ["ssh", *louder, *self._pin, "-T", *destination(self.target.options, self.target.address), "true"]
-        said = run_tool(argv, timeout_s=_LOUDER_TIMEOUT_S).stderr
-        return said if "Unable to negotiate" in said else ""
+        """Return what a less quiet ssh says: one that hides banners hides these reasons too."""
+        argv = [
+            "ssh",
+            "-o",
+            "LogLevel=INFO",
+            *self._pin,
+            "-T",
+            *destination(self.target.options, self.target.address),
+        ]
+        said = run_tool([*argv, "true"], timeout_s=_LOUDER_TIMEOUT_S).stderr
+        return said if "Unable to negotiate" in said or expired(said, self.target) else ""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from haos.adapters.connect import connect
 from haos.adapters.openssh import Connection, SshGateway, SshOptions
-from haos.errors import LoginError
+from haos.errors import LoginError, RemoteError
 from haos.lab import control
 from tests.lab.main_job import eventually, on
 
 pytestmark = [pytest.mark.lab, pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")]
 
 PASSWORD = "pa$$ 'w\"ord"
+PLAIN_PASSWORD = "plain:word7word"
 RULES = "/etc/sudoers.d/90-cloud-init-users"
 
-Connecting = Callable[[str | None], Connection]
+Connecting = Callable[..., Connection]
 
 
 @pytest.fixture
@@ -30,9 +33,10 @@ def connecting(lab_name: str, tmp_path: Path) -> Iterator[Connecting]:
     [observer] = cloud.instances(["observer"])["observer"]
     gateways: list[SshGateway] = []
 
-    def make(password: str | None) -> Connection:
-        options = SshOptions(user="debian", config=Path(cloud.settings["ssh_config"]), sudo_password=password)
-        gateways.append(SshGateway(options, cloud.console_log, None, tmp_path / str(len(gateways))))
+    def make(password: str | None, user: str = "debian") -> Connection:
+        options = SshOptions(user=user, config=Path(cloud.settings["ssh_config"]), sudo_password=password)
+        folder = tmp_path / str(len(gateways))
+        gateways.append(SshGateway(options, cloud.console_log, None, folder, ready_timeout_s=5))
         return gateways[-1].connect(observer)
 
     yield make
@@ -76,17 +80,106 @@ def test_sudo_refuses(with_password: None, connecting: Connecting, password: str
         connecting(password).run("true", timeout_s=10, sudo=True, what="t")
 
 
-@pytest.fixture
-def without_sudo(lab_name: str) -> Iterator[None]:
-    """Take sudo away from the observer; a process of root's brings it back when it is told to."""
-    waiter = "until [ -e /tmp/back ]; do sleep 0.05; done; mv /usr/bin/sudo.away /usr/bin/sudo; rm /tmp/back"
-    on(lab_name, "observer", f"sudo systemd-run -q sh -c '{waiter}'; sudo mv /usr/bin/sudo /usr/bin/sudo.away")
+@contextmanager
+def changed(lab_name: str, change: str, back: str) -> Iterator[None]:
+    """Change the observer; a process of root's that was there before changes it back, whatever became of sudo."""
+    waiter = f"until [ -e /run/lock/back ]; do sleep 0.05; done; {back}; rm /run/lock/back"
+    on(lab_name, "observer", f"sudo systemd-run -q sh -c {shlex.quote(waiter)}; sudo sh -ec {shlex.quote(change)}")
     yield
-    on(lab_name, "observer", "touch /tmp/back")
-    assert eventually(lambda: "back" in on(lab_name, "observer", "[ -x /usr/bin/sudo ] && echo back", ok=False))
+    on(lab_name, "observer", "touch /run/lock/back")
+    assert eventually(lambda: on(lab_name, "observer", "ls /run/lock/back", ok=False) == "")
 
 
-def test_no_sudo_there(without_sudo: None, connecting: Connecting) -> None:
-    with pytest.raises(LoginError, match=r"has no sudo, and debian is not root") as error:
-        connecting(None).run("true", timeout_s=10, sudo=True, what="t")
-    assert "--ssh-user root" in (error.value.hint or "")
+def test_no_sudo_there(lab_name: str, connecting: Connecting) -> None:
+    with changed(lab_name, "mv /usr/bin/sudo /usr/bin/sudo.away", "mv /usr/bin/sudo.away /usr/bin/sudo"):
+        with pytest.raises(LoginError, match=r"has no sudo, and debian is not root") as error:
+            connecting(None).run("true", timeout_s=10, sudo=True, what="t")
+        assert "--ssh-user root" in (error.value.hint or "")
+
+
+def test_sudo_that_wants_a_terminal(lab_name: str, connecting: Connecting) -> None:
+    file = "/etc/sudoers.d/99-tty"
+    with changed(lab_name, f"echo Defaults requiretty >{file}", f"rm {file}"):
+        with pytest.raises(LoginError, match="must have a tty") as error:
+            connecting(PASSWORD).run("true", timeout_s=10, sudo=True, what="t")
+        assert "!requiretty" in (error.value.hint or "")
+
+
+def test_sudo_that_lets_do_little(lab_name: str, connecting: Connecting) -> None:
+    change = f"cp -p {RULES} /root/kept; echo 'debian ALL=(ALL) NOPASSWD: /bin/ls' >{RULES}"
+    with changed(lab_name, change, f"mv /root/kept {RULES}"):
+        with pytest.raises(LoginError) as error:
+            connecting(None).run("true", timeout_s=10, sudo=True, what="t")
+        assert error.value.hint
+
+
+PLAIN = f"useradd -m plain; cp -rT ~debian/.ssh ~plain/.ssh; chown -R plain: ~plain; echo {PLAIN_PASSWORD} | chpasswd"
+
+
+@pytest.fixture
+def plain(lab_name: str) -> Iterator[None]:
+    """Make a user who can log in and has a password, but is nobody."""
+    on(lab_name, "observer", f"sudo sh -ec {shlex.quote(PLAIN)}")
+    yield
+    on(lab_name, "observer", "sudo userdel -rf plain")
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"), [(None, "wants the password of plain"), ("word7word", "plain is not in the sudoers file")]
+)
+def test_user_who_may_not_use_sudo(plain: None, connecting: Connecting, password: str | None, reason: str) -> None:
+    connection = connecting(password, "plain")
+    assert connection.run("id -un", timeout_s=10, what="t").stdout == "plain\n"
+    with pytest.raises(LoginError, match=reason) as error:
+        connection.run("true", timeout_s=10, sudo=True, what="t")
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("chage -d 0", "the password of plain on .* has expired"),
+        ("usermod -e 1", "the account of plain on .* has expired"),
+        ("usermod -s /usr/sbin/nologin", "runs no commands: This account is currently not available"),
+        ("usermod -s /usr/bin/nonexistent", "refused to let plain log in"),
+    ],
+)
+def test_login_that_ends_at_once(
+    lab_name: str, plain: None, connecting: Connecting, change: str, reason: str
+) -> None:
+    on(lab_name, "observer", f"sudo {change} plain 2>&1")
+    with pytest.raises(LoginError, match=reason) as error:
+        connecting(None, "plain")
+    assert error.value.hint
+
+
+def test_root_needs_no_sudo(lab_name: str, connecting: Connecting) -> None:
+    change = "mkdir -p /root/.ssh; touch /root/.ssh/authorized_keys; cp -p /root/.ssh/authorized_keys /root/kept"
+    give = "cat ~debian/.ssh/authorized_keys >>/root/.ssh/authorized_keys"
+    with changed(lab_name, f"{change}; {give}", "mv /root/kept /root/.ssh/authorized_keys"):
+        assert connecting(None, "root").run("id -u", timeout_s=10, sudo=True, what="t").stdout == "0\n"
+
+
+@pytest.fixture
+def full_tmp(lab_name: str) -> Iterator[None]:
+    """Leave no room in the observer's /tmp."""
+    fill = "mount -t tmpfs -o size=4k,mode=1777 full /tmp; head -c 9999 /dev/zero >/tmp/fill || true"
+    with changed(lab_name, fill, "umount /tmp"):
+        yield
+
+
+def test_disk_full_matters_only_where_sudo_wants_a_password(full_tmp: None, connecting: Connecting) -> None:
+    assert connecting(None).run("id -u", timeout_s=10, sudo=True, what="t").stdout == "0\n"
+
+
+def test_disk_full_is_said(with_password: None, lab_name: str, connecting: Connecting) -> None:
+    def root(script: str) -> None:
+        on(lab_name, "observer", f"printf '%s\\n' '{_quoted()}' | sudo -S -p '' sh -c {shlex.quote(script)}")
+
+    root("mount -t tmpfs -o size=4k,mode=1777 full /tmp; head -c 9999 /dev/zero >/tmp/fill; true")
+    try:
+        with pytest.raises(RemoteError, match="No space left on device") as error:
+            connecting(PASSWORD).run("true", timeout_s=10, sudo=True, what="t")
+        assert "is its /tmp full" in (error.value.hint or "")
+    finally:
+        root("umount /tmp")
