@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from haos.core.model import FixedIp, Instance, Node, Port, SecurityGroup, SecurityRule
-from haos.core.security import lets_pass, pair_rules
+from haos.core.security import lets_echo_in, lets_pass, pair_rules, same_rules
 
 
 def node(last: int, *group_ids: str, port_security: bool = True) -> Node:
@@ -70,3 +70,51 @@ def test_our_own_rules_are_enough_and_nothing_but_112() -> None:
 def test_without_port_security_there_are_no_rules_to_miss() -> None:
     bare = [replace(one, port=replace(one.port, port_security=False)) for one in NODES]
     assert lets_pass(bare, [], [one.port for one in bare])
+
+
+def test_bfd_wants_its_own_port_too() -> None:
+    rules = pair_rules([one.address for one in NODES], bfd=True)
+    groups = [SecurityGroup("g", "g", "p", rules=rules)]
+    assert lets_pass(NODES, groups, PORTS, bfd=True)
+    assert {(rule.protocol, rule.port_min) for rule in rules} == {("112", None), ("udp", 3784)}
+    without = [SecurityGroup("g", "g", "p", rules=pair_rules([one.address for one in NODES]))]
+    assert lets_pass(NODES, without, PORTS)
+    assert not lets_pass(NODES, without, PORTS, bfd=True)
+
+
+@pytest.mark.parametrize(
+    ("ports", "passes_"), [((None, None), True), ((3784, 3784), True), ((1, 65535), True), ((3785, 4000), False)]
+)
+def test_a_range_of_ports_counts(ports: tuple[int | None, int | None], passes_: bool) -> None:
+    udp = SecurityRule("ingress", 4, "17", *ports)
+    groups = [SecurityGroup("g", "g", "p", rules=(EGRESS, SecurityRule("ingress", 4, "vrrp"), udp))]
+    assert lets_pass(NODES, groups, PORTS, bfd=True) is passes_
+
+
+@pytest.mark.parametrize(
+    ("rule", "gets_in"),
+    [
+        (SecurityRule("ingress", 4, "icmp"), True),
+        (SecurityRule("ingress", 4, "1", port_min=8), True),
+        (SecurityRule("ingress", 4, "icmp", port_min=0), False),
+        (SecurityRule("ingress", 4), True),
+        (SecurityRule("ingress", 6, "icmp"), False),
+        (SecurityRule("egress", 4, "icmp"), False),
+        (SecurityRule("ingress", 4, "tcp"), False),
+        (SecurityRule("ingress", 4, "icmp", remote_ip=ip_network("10.0.0.2/32")), True),
+        (SecurityRule("ingress", 4, "icmp", remote_ip=ip_network("10.0.1.0/24")), False),
+        (SecurityRule("ingress", 4, "icmp", remote_group_id="g"), True),
+        (SecurityRule("ingress", 4, "icmp", remote_group_id="x"), False),
+    ],
+)
+def test_whether_an_observers_echo_gets_in(rule: SecurityRule, gets_in: bool) -> None:
+    port, asker = PORTS
+    assert lets_echo_in(port, asker, [SecurityGroup("g", "g", "p", rules=(rule,))], PORTS, 4) is gets_in
+
+
+def test_rules_are_the_same_however_their_protocol_is_spelled() -> None:
+    wanted = pair_rules([one.address for one in NODES])
+    spelled = [replace(rule, id=str(number), protocol="VRRP") for number, rule in enumerate(wanted)]
+    assert same_rules(spelled, wanted)
+    assert not same_rules(spelled[1:], wanted)
+    assert not same_rules([*spelled, EGRESS], wanted)
