@@ -182,9 +182,10 @@ class Connection:
                 hint="set MaxSessions to 4 or more in its sshd_config",
             )
         master = self._master
+        if master:
+            # It may be about to end: that tells, where ssh says nothing, and the next call must not meet it dying.
+            master.let_end()
         if LOST.search(last) or master is None or not master.alive:
-            if master:
-                master.let_end()  # the next call must not meet it while it is dying
             raise RemoteError(f"{what}: the connection to {self._target} broke", hint="run the same command again")
 
     def _not_begun(self, stdout: str, stderr: str, what: str) -> RemoteError:
