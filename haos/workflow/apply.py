@@ -103,16 +103,20 @@ def kept(error: HaosError, ledger: Ledger) -> LeftoverError:
     )
 
 
-_TOGETHER = (AdmitVip, DismissVip, InstallKeepalived)
-
-
 def in_batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:
     """Yield changes that may be made side by side."""
-    for kind, group in groupby(changes, key=type):
-        if kind in _TOGETHER:
-            yield list(group)
+    for _, group in groupby(changes, key=lambda change: (type(change), _stands_alone(change))):
+        batch = list(group)
+        if _stands_alone(batch[0]):
+            yield from ([change] for change in batch)
         else:
-            yield from ([change] for change in group)
+            yield batch
+
+
+def _stands_alone(change: Change) -> bool:
+    if isinstance(change, Configure):
+        return change.previous is not None  # a wrong file is to be found before the Active's is replaced
+    return not isinstance(change, AdmitVip | DismissVip | InstallKeepalived)
 
 
 def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) -> None:

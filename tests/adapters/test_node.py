@@ -161,3 +161,8 @@ def test_nothing_to_run_is_not_started(box: Sandbox, node: Node) -> None:
 def test_instance_names_are_what_keepalived_logs(box: Sandbox, node: Node) -> None:
     bring_up(node, box, DB)
     assert f"({instance_name(DB.name)}) Entering MASTER STATE" in box.sh("cat /run/fake/keepalived.log")
+
+
+def test_enabled_unit_is_not_enabled_again(box: Sandbox, node: Node) -> None:
+    bring_up(node, box)
+    assert "enable" not in box.sh("cat /run/fake/systemctl.log").split()

@@ -1,7 +1,9 @@
 # Enable keepalived and let it run what lies there: reloaded where it runs, so that no other instance is disturbed.
 lock
 has_active_pairs || die "no pair's file is in place: keepalived would have nothing to run"
-systemctl enable --quiet keepalived.service 2>/dev/null 9>&- || systemctl enable keepalived.service 9>&- >&2 ||
+# Enabling what is enabled takes most of a second where a package has a SysV script as well (Debian).
+[ "$(systemctl is-enabled keepalived.service 2>/dev/null)" = enabled ] ||
+    systemctl enable --quiet keepalived.service 2>/dev/null 9>&- || systemctl enable keepalived.service 9>&- >&2 ||
     die "keepalived could not be enabled"
 case $(state) in
 active | reloading) reload ;;

@@ -84,15 +84,21 @@ fi
 for address in $ADDRESSES; do
     ask "$address"
 done
-wait_until 1 all_known
+listened=no
+if [ -n "$listener" ] && wait "$listener"; then
+    listened=yes
+fi
+# Whoever has an address has said so within milliseconds: to have listened was to wait long enough.
+case $listened:$LISTEN_S in
+yes:[1-9]*) ;;
+*) wait_until 1 all_known ;;
+esac
 for address in $ADDRESSES; do
     mac=$(mac_of "$address")
     [ -z "$mac" ] || emit answer "$address $mac"
     is_fixed "$address" || ip neighbour del "$address" dev "$INTERFACE" 2>/dev/null
 done
-listened=no
-if [ -n "$listener" ] && wait "$listener"; then
-    listened=yes
+if [ "$listened" = yes ]; then
     while IFS= read -r line; do
         emit heard "$line"
     done <"$heard"
