@@ -129,7 +129,7 @@ class OpenStackCloud:
         try:
             answer = self._nova.ask(f"/servers/{instance_id}/action", f"read the console of {instance_id}", body)
         except NotFoundError as error:  # also Nova's word for an instance that has no console (yet)
-            raise CloudError(error.reason) from error
+            raise CloudError(error.reason, hint=error.hint) from error
         return str(answer.get("output") or "")
 
     def extensions(self) -> frozenset[str]:

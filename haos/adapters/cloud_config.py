@@ -38,7 +38,7 @@ _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise where argparse would print its usage and exit."""
-        raise UsageError(message)
+        raise UsageError(message, hint="haos --help; openstack --help lists every --os-* option")
 
 
 class _Given(argparse.Namespace):

@@ -86,7 +86,7 @@ def from_client(what: str, error: ksa.ClientException) -> HaosError:
             return CloudError(reason, hint="openstack catalog list")
         case ksa.DiscoveryFailure():
             return _undiscovered(what, error)
-    return CloudError(reason)
+    return CloudError(reason, hint="--debug shows the requests and their answers")
 
 
 def from_http(what: str, error: ksa.HttpError) -> HaosError:

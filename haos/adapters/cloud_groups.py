@@ -82,7 +82,10 @@ class SecurityGroups:
     def _again(self, group: SecurityGroup) -> SecurityGroup:
         for now in self.get([group.id]):
             return now
-        raise NotFoundError(f"security group {group.id} ({group.name}) is gone")
+        raise NotFoundError(
+            f"security group {group.id} ({group.name}) is gone",
+            hint="somebody deleted it; run the same command again",
+        )
 
     def _add(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> tuple[SecurityRule, ...]:
         if not rules:

@@ -22,6 +22,13 @@ STEP_TIMEOUT_S = 150.0
 """The node's lock (60 s), systemd's word (30 s) and keepalived's (15 s), each with a limit of its own."""
 INSTALL_TIMEOUT_S = 900.0
 LOCK_TIMEOUT_S = 60
+_LOG = "on the node: journalctl -u keepalived"
+_HINTS = {
+    "facts": "can root work there? try: sudo ip address show",
+    "install": "mend it there (sudo apt-get install keepalived, or dnf, or zypper), then run the same command again",
+    "survey": "run the same command again",
+}
+"""Step -> what helps where it fails; else the daemon's own log."""
 PACKAGE_LOCK_TIMEOUT_S = 120
 """How long apt, dpkg or zypper may be busy with something else: a new instance's first upgrade."""
 DNF_TIMEOUT_S = 600
@@ -135,11 +142,11 @@ class Node:
             timeout_s = LOOK_TIMEOUT_S if step in {"facts", "sight"} else STEP_TIMEOUT_S
         result = self._connection.run(step_script(step, parameters), timeout_s=timeout_s, sudo=True, what=what)
         if result.returncode:
-            raise StepError(f"{what} on {self._name} failed: {_reason(result)}")
+            raise StepError(f"{what} on {self._name} failed: {_reason(result)}", hint=_HINTS.get(step, _LOG))
         try:
             return parse(result.stdout)
         except node_parse.UnreadableError as error:
-            raise StepError(f"{what} on {self._name} gave no readable answer: {error}") from error
+            raise StepError(f"{what} on {self._name} gave no readable answer: {error}", hint=_LOG) from error
 
 
 def step_script(step: str, parameters: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -59,13 +60,16 @@ class SshOptions:
         if self.jump is not None and (not self.jump or self.jump.startswith("-")):
             raise UsageError(f"--ssh-jump {self.jump!r} is no host", hint="use [user@]host[:port]")
         if self.user is not None and (not self.user or self.user.startswith("-")):
-            raise UsageError(f"--ssh-user {self.user!r} is no user name")
+            raise UsageError(f"--ssh-user {self.user!r} is no user name", hint="as you would say: ssh -l USER")
         if self.key is not None and not self.key.expanduser().is_file():
-            raise UsageError(f"--ssh-key {self.key}: no such file")
+            raise UsageError(f"--ssh-key {self.key}: no such file", hint="name the private key's file")
         if self.config is not None and not self.config.expanduser().is_file():
-            raise UsageError(f"ssh configuration {self.config}: no such file")
+            raise UsageError(
+                f"ssh configuration {self.config}: no such file",
+                hint="it is named by --ssh-config, or ssh_config in section haos of clouds.yaml",
+            )
         if self.sudo_password is not None and re.search(r"[\n\r\0]", self.sudo_password):
-            raise UsageError("the sudo password holds a line break")
+            raise UsageError("the sudo password holds a line break", hint="look at HAOS_SUDO_PASSWORD")
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,9 @@ def run_tool(
     except FileNotFoundError:
         raise no_ssh(argv[0]) from None
     except subprocess.TimeoutExpired:
-        raise RemoteError(f"{argv[0]} did not end within {timeout_s:g} s") from None
+        raise RemoteError(
+            f"{argv[0]} did not end within {timeout_s:g} s", hint=f"try it by hand: {shlex.join(argv)}"
+        ) from None
 
 
 def no_ssh(program: str) -> RemoteError:

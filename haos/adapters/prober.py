@@ -121,7 +121,9 @@ class RemoteObserver:
         failure = probe.await_start(START_TIMEOUT_S)
         if failure is not None:
             probe.stop()
-            raise RemoteError(f"the observer cannot probe: {reason}; and its ping failed: {failure}")
+            raise RemoteError(
+                f"the observer cannot probe: {reason}; and its ping failed: {failure}", hint="name another --observer"
+            )
         return probe
 
     def _look_at_clock(self) -> tuple[float, float, float]:
@@ -130,7 +132,7 @@ class RemoteObserver:
         try:
             return asked_s, float(said), time.monotonic()
         except ValueError:
-            raise RemoteError(f"the observer's clock says {said!r}") from None
+            raise RemoteError(f"the observer's clock says {said!r}", hint="name another --observer") from None
 
 
 def arguments(

@@ -35,7 +35,7 @@ def log_to(path: Path, *, debug: bool) -> Iterator[None]:
     try:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"--log-file {path}: {error.strerror}") from error
+        raise UsageError(f"--log-file {path}: {error.strerror}", hint="name a file that can be written") from error
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
     level = logging.DEBUG if debug else logging.INFO
     handler.setLevel(level)

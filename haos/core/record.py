@@ -42,7 +42,10 @@ def encode(pair: Pair) -> str:
     more = (" b=1" if timing.bfd else "") + (f" r={pair.vrid}" if pair.adopted else "")
     text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d}{more} N={members}"
     if len(text) > MAX_LENGTH:
-        raise RecordError(f"the record of pair {pair.name} needs {len(text)} characters, {MAX_LENGTH} fit")
+        raise RecordError(
+            f"the record of pair {pair.name} needs {len(text)} characters, {MAX_LENGTH} fit",
+            hint="use a shorter --name",
+        )
     return text
 
 

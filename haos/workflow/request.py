@@ -81,9 +81,9 @@ def check_request(request: CreateRequest) -> None:
             f"{request.observer} cannot watch the pair that it is a node of", hint="name another --observer"
         )
     if request.observer is not None and not request.watched:
-        raise UsageError("--observer and --no-observer contradict each other")
+        raise UsageError("--observer and --no-observer contradict each other", hint="leave one of them out")
     if request.preempt is False and request.preempt_delay_s is not None:
-        raise UsageError("--nopreempt and --preempt-delay contradict each other")
+        raise UsageError("--nopreempt and --preempt-delay contradict each other", hint="leave one of them out")
     vrrp.check_timing(request.timing(), len(request.nodes))
     if request.priorities is not None:
         vrrp.check_priorities(request.priorities, len(request.nodes))

@@ -100,9 +100,15 @@ def shared_subnet(
         shared = [subnet for subnet in subnets if subnet_ref in (subnet.id, subnet.name)]
         if not shared:
             raise NotFoundError(f"network {network.name} has no subnet {subnet_ref!r}", hint="openstack subnet list")
+        if len(shared) > 1:
+            ids = ", ".join(subnet.id for subnet in shared)
+            raise AmbiguousError(f"{len(shared)} subnets are named {subnet_ref!r}: {ids}", hint="give the id instead")
         missing = [instance.name for instance in instances if shared[0].id not in on[instance.id]]
         if missing:
-            raise UnsatisfiableError(f"{', '.join(missing)} has no address on subnet {subnet_ref}")
+            raise UnsatisfiableError(
+                f"{', '.join(missing)} has no address on subnet {subnet_ref}",
+                hint=f"openstack port set --fixed-ip subnet={shared[0].id} PORT",
+            )
     if not shared:
         raise UnsatisfiableError(
             f"the nodes share no subnet of network {network.name}", hint="openstack port list --network " + network.id
@@ -121,7 +127,10 @@ def node_on(instance: Instance, subnet: Subnet, ports: Sequence[Port]) -> Node:
         fixed = _fixed_on(port, subnet.id)
         if port.device_id == instance.id and fixed:
             return Node(instance, port, fixed.address)
-    raise UnsatisfiableError(f"instance {instance.name} has no address on subnet {subnet.name or subnet.id}")
+    raise UnsatisfiableError(
+        f"instance {instance.name} has no address on subnet {subnet.name or subnet.id}",
+        hint=f"openstack port set --fixed-ip subnet={subnet.id} PORT",
+    )
 
 
 def find_observer(
@@ -147,7 +156,10 @@ def choose_observer(
                 f"{observer.name} cannot watch the pair that it is a node of", hint="name another --observer"
             )
         if observer.id not in here:
-            raise UnsatisfiableError(f"observer {observer.name} has no port on the nodes' network")
+            raise UnsatisfiableError(
+                f"observer {observer.name} has no port on the nodes' network",
+                hint="name another --observer; it must see who answers, so it must be on the network itself",
+            )
         return observer
 
     def fit(candidates: Sequence[Instance]) -> list[Instance]:
@@ -205,7 +217,10 @@ def pair_nodes(cloud: Cloud, pair: Pair) -> tuple[dict[str, Node], tuple[Port, .
     mine = {port.id: port for port in ports if port.id in members}
     foreign = [port.id for port in mine.values() if port.project_id != pair.project_id]
     if foreign:
-        raise RecordError(f"the record of pair {pair.name} names ports of another project: {', '.join(foreign)}")
+        raise RecordError(
+            f"the record of pair {pair.name} names ports of another project: {', '.join(foreign)}",
+            hint="somebody edited it: openstack port show " + pair.reservation_id,
+        )
     instances = cloud.instances_by_id([port.device_id for port in mine.values()])
     nodes = {}
     for port_id, port in mine.items():

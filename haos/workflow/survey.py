@@ -11,7 +11,7 @@ from haos.core.model import Address, Node
 from haos.core.node import Survey
 from haos.errors import RemoteError, UnsatisfiableError
 from haos.workflow.context import Context
-from haos.workflow.decide import Avoid
+from haos.workflow.decide import Avoid, choose_vip
 from haos.workflow.preflight import Preflight
 from haos.workflow.request import CreateRequest
 
@@ -28,8 +28,10 @@ FORGET_POLL_S = 5.0
 def ask_segment(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Context) -> Avoid:
     """Return what to avoid beside what was given: addresses that answer on the wire, VRIDs heard there.
 
-    Raises UnsatisfiableError if the VIP that the user chose answers.
+    Raises UnsatisfiableError if the VIP that the user chose answers, or cannot be one anyway.
     """
+    if request.vip is not None:
+        choose_vip(request, seen, avoid)  # Neutron knows more of an address than that it answers
     asker = next((node for node in seen.place.nodes if node.interface is not None), None)
     if asker is None or asker.interface is None:
         return avoid

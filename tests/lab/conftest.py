@@ -49,3 +49,13 @@ def lab(lab_with: Callable[[str], LabStatus]) -> LabStatus:
 def lab_name(lab: LabStatus) -> str:
     """The name of the running lab."""
     return lab.name
+
+
+@pytest.fixture(scope="session")
+def bad_lab(lab_machine: None) -> Iterator[str]:
+    """The name of another lab, for tests that break things in it and mend them again."""
+    name = f"test-bad-{os.getpid()}"
+    try:
+        yield control.up(name).name
+    finally:
+        control.down(name)

@@ -1,0 +1,49 @@
+"""Every expected error names a remedy: read from the source, so that none is forgotten."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "haos"
+WITHOUT = {
+    "LostRaceError": "never shown as an error: create goes on with the pair that was first",
+    "Interrupted": "the user asked for it",
+    "UnknownHostKeyError": "raised again by hostkeys.py with what was tried",
+    "ChangedHostKeyError": "raised again by hostkeys.py with the place of the old key",
+    "the connection to {target} is closed": "haos itself is closing it, after the error that is shown",
+    "the demo stopped": "the command that failed has said it",
+    "'; '.join(removed.left)": "listed with what is left, by the undo",
+}
+"""class, or part of the call -> why a remedy would say nothing"""
+
+
+def errors_of(path: Path) -> Iterator[str]:
+    """Yield the names of HaosError's descendants that a file defines."""
+    yield from (node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+                and node.name.endswith(("Error", "Interrupted")))  # fmt: skip
+
+
+SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if PACKAGE / "lab" not in path.parents]
+ERRORS = {name for path in SOURCES for name in errors_of(path)} - {"UnreadableError"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_expected_error_names_a_remedy(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS):
+            continue
+        told = any(keyword.arg == "hint" for keyword in node.keywords)
+        text = ast.unparse(node).replace("self.", "").replace("_target", "target")
+        assert told or any(part in text for part in WITHOUT), f"{path}:{node.lineno}: {text} has no hint="
+
+
+def test_nobody_is_excused_in_vain() -> None:
+    text = "".join(ast.unparse(ast.parse(path.read_text())) for path in SOURCES).replace("self.", "")
+    text = text.replace("_target", "target")
+    for part in WITHOUT:
+        assert part in text, part
