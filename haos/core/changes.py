@@ -155,10 +155,11 @@ class ReleasePort:
 
 @dataclass(frozen=True)
 class RewriteRecord:
-    """Undo of UpdateRecord."""
+    """Undo of UpdateRecord: puts the earlier record back where this run's own stands."""
 
     port_id: str
     description: str
+    written: str
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def describe_undo(undo: Undo) -> str:
             return f"reservation port {port_id}"
         case ReleasePort(port_id):
             return f"claim on port {port_id}"
-        case RewriteRecord(port_id, _):
+        case RewriteRecord(port_id, _, _):
             return f"record on reservation port {port_id}"
         case RestoreRules(group):
             return f"rules of security group {group.name} ({group.id})"

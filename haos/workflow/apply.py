@@ -186,13 +186,14 @@ def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
 
 def _adopt(change: AdoptPort, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"adopt port {change.port.id} with VRID {change.vrid}"):
-        ledger.note(ReleasePort(change.port.id))
         ledger.reservation = ctx.cloud.adopt(change.port, device_id=change.device_id, description=change.description)
+        # Not before: an adoption that was refused, since somebody was faster, must not be taken back from him.
+        ledger.note(ReleasePort(change.port.id))
 
 
 def _update_record(change: UpdateRecord, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step("write the record"):
-        ledger.note(RewriteRecord(change.port.id, change.port.description))
+        ledger.note(RewriteRecord(change.port.id, change.port.description, change.description))
         ledger.reservation = ctx.cloud.describe(change.port.id, change.description, revision=change.port.revision)
 
 

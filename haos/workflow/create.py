@@ -218,7 +218,8 @@ def _marked(pair: Pair, ctx: Context) -> Pair:
 
 def failed(verification: Verification, prepared: Prepared) -> VerificationError:
     """Build the error of a pair that failed its proof; what an earlier run made stays, and is said."""
-    kind = GarpIgnoredError if verification.ignored_garp else VerificationError
+    # A pair that somebody else made meanwhile is not this run's to make again in another mode.
+    kind = GarpIgnoredError if verification.ignored_garp and prepared.is_new else VerificationError
     name, reason = prepared.pair.name, verification.reason
     look = f"haos status {name}; undo: haos teardown {name}"
     if prepared.request.keep_on_failure:

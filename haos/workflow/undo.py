@@ -59,8 +59,10 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
             ctx.cloud.delete_port(port_id)
         case ReleasePort(port_id):
             ctx.cloud.release_adopted(port_id)
-        case RewriteRecord(port_id, description):
-            ctx.cloud.describe(port_id, description)
+        case RewriteRecord(port_id, description, written):
+            port = ctx.cloud.port(port_id)
+            if port.description == written:
+                ctx.cloud.describe(port_id, description, revision=port.revision)
         case RestoreRules(group):
             ctx.cloud.set_rules(group, group.rules)
         case DeleteGroup(group_id):

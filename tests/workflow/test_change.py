@@ -323,3 +323,25 @@ def test_adoption_that_fails_is_given_back() -> None:
     with pytest.raises(HaosError):
         run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
     assert world.snapshot() == before
+
+
+def test_a_port_that_somebody_else_adopts_first_stays_his() -> None:
+    world = howto_world(keepalived="2.2.7")
+    free_port(world)
+    request = replace(HOWTO, vip=ip_address("10.200.51.20"))
+    slow = planned(world, replace(request, name="slow"))
+    run(world, replace(request, name="quick"))
+    before = world.snapshot()
+    with pytest.raises(CloudError, match="changed"):
+        create(slow, context_of(world), lambda _: None)
+    assert world.snapshot() == before
+
+
+def test_a_record_that_somebody_else_has_rewritten_meanwhile_stays_his() -> None:
+    world = made()
+    slow = planned(world, CHANGES["interval"])
+    run(world, CHANGES["delay"])
+    before = world.snapshot()
+    with pytest.raises(CloudError, match="changed"):
+        create(slow, context_of(world), lambda _: None)
+    assert world.snapshot() == before
