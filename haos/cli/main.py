@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from types import FrameType
@@ -144,10 +146,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 def show(error: HaosError) -> int:
     """Print an expected error to stderr; return its exit code."""
     # Not by click, which writes UTF-8 even where Python was told to write ASCII.
-    print(f"haos: {error}", file=sys.stderr)
-    if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+    for line in (f"haos: {error}", *([f"  hint: {error.hint}"] if error.hint else [])):
+        print(readable(line) if sys.stderr.isatty() else line, file=sys.stderr)
     return error.exit_code
+
+
+def readable(line: str) -> str:
+    """Return a line broken between words, where it would not fit the terminal."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * 4, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

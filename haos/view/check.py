@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haos.core.checks import Severity
 from haos.view.console import Output
 from haos.view.style import Style
 from haos.workflow.check import CheckReport
@@ -19,6 +20,8 @@ def show_check(report: CheckReport, output: Output, style: Style) -> int:
     output.list(COLUMNS, rows, style)
     if not report.ok:
         output.hint(f"{report.target}: not possible as it is", "bold red")
-    elif rows:
+    elif any(one.severity is Severity.WARNING for one in report.findings):
         output.hint(f"{report.target}: possible, with warnings", "yellow")
+    elif rows:
+        output.hint(f"{report.target}: nothing speaks against it; the above is good to know", "green")
     return 0 if report.ok else EXIT_NOT_POSSIBLE

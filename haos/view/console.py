@@ -14,7 +14,7 @@ from rich.text import Text
 from haos.view.formats import as_list, as_one
 from haos.view.plain import plain, shows_glyphs
 from haos.view.style import Style
-from haos.view.table import Grid, visible
+from haos.view.table import Grid, folded, table, visible
 
 
 class QuietConsole(Console):
@@ -43,26 +43,49 @@ class Output:
         """Return a glyph that the terminal can show."""
         return nice if shows_glyphs(self.out.encoding, os.environ) else spelled
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """Print a line of the result."""
-        self.out.print(self.text(self.out, text, style))
+    def line(self, text: str = "", style: str = "", *, hang: int = 2) -> None:
+        """Print a line of the result; on a terminal it is broken between words, the rest indented by `hang`."""
+        self._prose(self.out, text, style, hang)
 
-    def hint(self, text: str, style: str = "") -> None:
+    def hint(self, text: str, style: str = "", *, hang: int = 2) -> None:
         """Print a line that helps and that no program reads."""
         if not self.quiet:
-            self.err.print(self.text(self.err, text, style))
+            self._prose(self.err, text, style, hang)
+
+    def verbatim(self, text: str, style: str = "") -> None:
+        """Print a line of the result that somebody may want to copy: it is never broken."""
+        self.out.print(self.text(self.out, text, style))
+
+    def table(self, columns: Sequence[str], rows: Grid, right: Sequence[str] | None = None) -> None:
+        """Print a table of a screen, no wider than the terminal."""
+        for line in table(columns, rows, width=self._width(Style()), right=right, keep_words=True):
+            self.verbatim(line)
+
+    def gap(self) -> None:
+        """Leave a line free between what a person reads on a terminal."""
+        if not self.quiet and self.err.is_terminal:
+            self.err.print()
 
     def list(self, columns: Sequence[str], rows: Grid, style: Style) -> None:
         """Print several things, in the format that was asked for."""
-        self._data(as_list(columns, rows, style, width=self._width(style)))
+        self._data(as_list(columns, rows, style, width=self._width(style), keep_words=self.fits_by_itself(style)))
 
     def one(self, columns: Sequence[str], values: Sequence[object], style: Style) -> None:
         """Print one thing, in the format that was asked for."""
         self._data(as_one(columns, values, style, width=self._width(style)))
 
+    def _prose(self, console: Console, text: str, style: str, hang: int) -> None:
+        lines = folded(text, console.width, hang) if console.is_terminal else [text]
+        for line in lines:
+            console.print(self.text(console, line, style))
+
     def _data(self, text: str) -> None:
         # As it is: what a program reads is not ours to adorn.
         self.out.out(text, end="", highlight=False)
+
+    def fits_by_itself(self, style: Style) -> bool:
+        """Say whether a table is fitted to the terminal without having been told to."""
+        return self.out.is_terminal and style.format == "table" and style.max_width <= 0 and not style.fit_width
 
     def _width(self, style: Style) -> int | None:
         if style.max_width > 0:

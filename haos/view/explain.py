@@ -45,7 +45,7 @@ ONLY_ID = ("-f", "value", "-c", "id")
 def show_explanation(prepared: Prepared, output: Output, logins: Logins) -> int:
     """Print the script."""
     for line in explain(prepared.plan, prepared.seen, logins):
-        output.line(line)
+        output.verbatim(line)
     return 0
 
 

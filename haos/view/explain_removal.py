@@ -38,7 +38,7 @@ class Belongings:
 def show_removal_explanation(there: Belongings, output: Output, logins: Logins) -> int:
     """Print the script."""
     for line in explain_removal(there, logins):
-        output.line(line)
+        output.verbatim(line)
     return 0
 
 

@@ -16,7 +16,9 @@ from haos.view.table import Grid, table
 QUOTING = {quote: getattr(csv, f"QUOTE_{quote.upper()}") for quote in QUOTES}
 
 
-def as_list(columns: Sequence[str], rows: Grid, style: Style, *, width: int | None = None) -> str:
+def as_list(
+    columns: Sequence[str], rows: Grid, style: Style, *, width: int | None = None, keep_words: bool = False
+) -> str:
     """Return several things, one a row. Raises UsageError where no column of that name exists."""
     rows, chosen = _sorted(columns, _spelled(rows, style), style), _chosen(columns, style)
     names = list(compress(columns, chosen))
@@ -32,7 +34,7 @@ def as_list(columns: Sequence[str], rows: Grid, style: Style, *, width: int | No
             return "".join(" ".join(map(str, row)) + "\n" for row in picked)
         case _:
             shown = picked or style.print_empty
-            return "\n".join(table(names, picked, width=width) if shown else [""]) + "\n"
+            return "\n".join(table(names, picked, width=width, keep_words=keep_words) if shown else [""]) + "\n"
 
 
 def as_one(columns: Sequence[str], values: Sequence[object], style: Style, *, width: int | None = None) -> str:
@@ -55,14 +57,15 @@ def as_one(columns: Sequence[str], values: Sequence[object], style: Style, *, wi
             return "\n".join(table(("Field", "Value"), rows, width=width, narrowest=16)) + "\n"
 
 
+def spelled(cell: object) -> object:
+    """Return a list as people read it; anything else as it is."""
+    return ", ".join(map(str, cell)) if isinstance(cell, list | tuple) else cell
+
+
 def _spelled(rows: Grid, style: Style) -> Grid:
-    """Spell out lists, but for the formats that have such a thing."""
-    keep = style.format in ("json", "yaml")
-    return [[_joined(cell, keep) if isinstance(cell, list | tuple) else cell for cell in row] for row in rows]
-
-
-def _joined(cell: Sequence[object], keep: bool) -> object:
-    return list(cell) if keep else ", ".join(map(str, cell))
+    if style.format in ("json", "yaml"):
+        return [[list(cell) if isinstance(cell, tuple) else cell for cell in row] for row in rows]
+    return [[spelled(cell) for cell in row] for row in rows]
 
 
 def _normal(column: str) -> str:

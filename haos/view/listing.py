@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from haos.view.console import Output
+from haos.view.formats import spelled
 from haos.view.style import Style
+from haos.view.table import Grid, least_width
 from haos.workflow.listing import ListedPair
 
+DISPENSABLE = ("VRID", "Mode", "Verified")
 PAIR_COLUMNS = ("Name", "VIP", "Network", "VRID", "Mode", "Nodes", "Verified", "Status")
 
 
@@ -26,7 +30,24 @@ def show_pairs(pairs: Sequence[ListedPair], output: Output, style: Style) -> int
         )
         for pair in pairs
     ]
-    output.list(PAIR_COLUMNS, rows, style)
+    hidden = _too_much(rows, output, style)
+    shown = tuple(column for column in PAIR_COLUMNS if column not in hidden)
+    output.list(PAIR_COLUMNS, rows, replace(style, columns=style.columns or shown) if hidden else style)
+    if hidden:
+        output.hint(f"not shown at this width: {', '.join(hidden)}; -c COLUMN or -f json show them")
     if not pairs:
         output.hint("no pair in this project; haos create --network NETWORK --nodes A,B makes one")
     return 0
+
+
+def _too_much(rows: Grid, output: Output, style: Style) -> tuple[str, ...]:
+    """Return the columns that a person misses least, where the terminal is too narrow to show all unbroken."""
+    if style.columns or not output.fits_by_itself(style):
+        return ()
+    for count in range(len(DISPENSABLE)):
+        hidden = DISPENSABLE[:count]
+        kept = [index for index, column in enumerate(PAIR_COLUMNS) if column not in hidden]
+        fewer = [[spelled(row[index]) for index in kept] for row in rows]
+        if least_width([PAIR_COLUMNS[index] for index in kept], fewer) <= output.out.width:
+            return hidden
+    return DISPENSABLE

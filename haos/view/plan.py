@@ -10,7 +10,7 @@ from haos.core import vrrp
 from haos.core.changes import Change, Configure
 from haos.core.model import Pair
 from haos.core.plan import Plan, Seen
-from haos.view.changes import ADD, CHANGE, REMOVE, describe
+from haos.view.changes import ADD, CHANGE, KIND_WIDTH, REMOVE, describe
 from haos.view.console import Output
 from haos.view.diffs import file_diffs
 from haos.view.requests import Requests
@@ -19,6 +19,7 @@ from haos.workflow.create import Prepared
 STYLES = {ADD: "green", CHANGE: "yellow", REMOVE: "red"}
 """The sign says it as well: colour is never alone."""
 INDENT = "      "
+HANG = KIND_WIDTH + 5
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,21 @@ class Line:
 
     text: str
     style: str = ""
+    hang: int | None = 2  # indent of what does not fit the line; None: never broken
 
 
 def show_plan(prepared: Prepared, output: Output, *, verbose: bool) -> None:
     """Print what create is going to do, and the outage that the configuration predicts."""
+    output.gap()
     for finding in prepared.warnings:
         remedy = f" ({finding.remedy})" if finding.remedy else ""
         output.hint(f"warning: {finding.reason}{remedy}", "yellow")
     for line in plan_lines(prepared.plan, prepared.seen, verbose=verbose):
-        output.line(line.text, line.style)
+        if line.hang is None:
+            output.verbatim(line.text, line.style)
+        else:
+            output.line(line.text, line.style, hang=line.hang)
+    output.gap()
 
 
 def plan_lines(plan: Plan, seen: Seen, *, verbose: bool = False) -> Iterator[Line]:
@@ -52,10 +59,10 @@ def plan_lines(plan: Plan, seen: Seen, *, verbose: bool = False) -> Iterator[Lin
         diffs = _diffs(change, seen) if verbose else {}
         for item in describe(change, seen.facts):
             counts[item.sign] += 1
-            yield Line(str(item), STYLES[item.sign])
+            yield Line(str(item), STYLES[item.sign], HANG)
             yield from diffs.get(item.path, ())
         if verbose:
-            yield from (Line(INDENT + line, "dim") for call in requests.of(change) for line in call.lines())
+            yield from (Line(INDENT + line, "dim", None) for call in requests.of(change) for line in call.lines())
     yield Line(count_line(counts[ADD], counts[CHANGE], counts[REMOVE]), "bold")
     yield from _prediction(pair)
 
@@ -69,7 +76,7 @@ def _diffs(change: Change, seen: Seen) -> dict[str | None, list[Line]]:
     if not isinstance(change, Configure):
         return {}
     diffs = file_diffs(change.config, seen.facts[change.node])
-    return {path: [Line(INDENT + line, _diff_style(line)) for line in lines] for path, lines in diffs.items()}
+    return {path: [Line(INDENT + line, _diff_style(line), None) for line in lines] for path, lines in diffs.items()}
 
 
 def _diff_style(line: str) -> str:
@@ -81,4 +88,4 @@ def _diff_style(line: str) -> str:
 def _prediction(pair: Pair) -> Iterator[Line]:
     yield Line("Predicted outage, at most:")
     for one in vrrp.predict(pair):
-        yield Line(f"  {one.fault:<18} {one.bound_s:.3f} s  ({one.why})")
+        yield Line(f"  {one.fault:<18} {one.bound_s:.3f} s  ({one.why})", hang=30)

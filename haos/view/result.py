@@ -5,7 +5,6 @@ from __future__ import annotations
 from haos.core.outage import Verdict
 from haos.view.console import Output
 from haos.view.plan import count_line
-from haos.view.table import table
 from haos.view.timeline import timeline
 from haos.workflow.create import Created
 from haos.workflow.failover import FailoverReport
@@ -22,6 +21,7 @@ def show_created(created: Created, output: Output) -> int:
     if seen is None:
         output.line(f"Pair {pair.name} is configured, VIP {pair.vip}. Not verified, as you asked.")
         return 0
+    output.gap()
     for leg in seen.legs:
         output.line(leg_line(leg), VERDICT_STYLES[leg.verdict])
     if seen.verdict is Verdict.PASS:
@@ -29,12 +29,15 @@ def show_created(created: Created, output: Output) -> int:
         output.line(
             f"VIP {pair.vip} of pair {pair.name} {who}{'' if created.changed else '; nothing had to change'}.", "bold"
         )
-        output.hint(f"next: haos failover-test {pair.name}   undo: haos teardown {pair.name}")
+        output.hint(f"next: haos failover-test {pair.name}")
+        output.hint(f"undo: haos teardown {pair.name}")
         return 0
     output.line(f"{seen.verdict}: {seen.reason}.", VERDICT_STYLES[seen.verdict])
     if created.proven:
         return 0
-    output.hint(f"the pair was kept; look: haos status {pair.name}   undo: haos teardown {pair.name}")
+    output.hint("the pair was kept")
+    output.hint(f"look: haos status {pair.name}")
+    output.hint(f"undo: haos teardown {pair.name}")
     return EXIT_NOT_PROVEN
 
 
@@ -57,15 +60,15 @@ def outage_text(leg: Leg) -> str:
 def show_report(report: FailoverReport, output: Output) -> int:
     """Print the table of a failover test, with a timeline of each move."""
     pair, result = report.pair, report.result
+    output.gap()
     output.line(f"Pair {pair.name}, VIP {pair.vip}, asked every 10 ms from {report.observer.name}")
     for leg in result.legs:
         if leg.history is not None:
             for line in timeline(leg, full=output.glyph("█", "#"), gap=output.glyph("·", ".")):
-                output.line(line)
+                output.verbatim(line)
     rows = [(leg.label, leg.origin, leg.target, _outage_cell(leg), f"{leg.bound_s:.3f} s", str(leg.verdict))
             for leg in result.legs]  # fmt: skip
-    for line in table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound")):
-        output.line(line)
+    output.table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound"))
     output.line(f"{result.verdict}: {result.reason}", VERDICT_STYLES[result.verdict])
     return 0 if result.verdict is Verdict.PASS else EXIT_NOT_PROVEN
 
@@ -78,18 +81,21 @@ def _outage_cell(leg: Leg) -> str:
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:
     """Print what a teardown would take away."""
-    output.line(f"Pair {plan.pair.name}: VIP {plan.pair.vip}")
+    output.gap()
+    output.line(f"Pair {plan.pair.name}: VIP {plan.pair.vip}", "bold")
     for line in plan.done:
-        output.line(f"  - {line}", "red")
+        output.line(f"  - {line}", "red", hang=4)
     output.line(count_line(0, 0, len(plan.done)), "bold")
+    output.gap()
     return 0
 
 
 def show_torn_down(torn: TornDown, output: Output) -> int:
     """Print what a teardown took away."""
+    output.gap()
     for line in torn.done:
-        output.line(f"  - {line}")
+        output.line(f"  - {line}", hang=4)
     for line in torn.skipped:
-        output.line(f"  ! skipped: {line}")
-    output.line(f"Pair {torn.pair.name} is gone; VIP {torn.pair.vip} is free again.")
+        output.line(f"  ! skipped: {line}", "yellow", hang=4)
+    output.line(f"Pair {torn.pair.name} is gone; VIP {torn.pair.vip} is free again.", "bold")
     return 0

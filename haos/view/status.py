@@ -6,7 +6,6 @@ from haos.core.model import Role
 from haos.view.console import Output
 from haos.view.result import EXIT_NOT_PROVEN
 from haos.view.style import Style
-from haos.view.table import table
 from haos.workflow.status import NodeStatus, PairStatus
 
 COLUMNS = (
@@ -34,6 +33,7 @@ def show_status(status: PairStatus, output: Output, style: Style) -> int:
 
 def _show_screen(status: PairStatus, output: Output) -> None:
     pair = status.pair
+    output.gap()
     health, color = ("healthy", "green") if status.healthy else ("NOT HEALTHY", "bold red")
     output.line(
         f"Pair {pair.name}: VIP {pair.vip}, VRID {pair.vrid}, mode {pair.mode}, "
@@ -52,11 +52,10 @@ def _show_screen(status: PairStatus, output: Output) -> None:
         )
         for node in status.nodes
     ]
-    for line in table(("Node", "Role", "VIP", "Priority", "Keepalived", "Pair", "Config"), rows):
-        output.line(line)
+    output.table(("Node", "Role", "VIP", "Priority", "Keepalived", "Pair", "Config"), rows)
     for node in status.nodes:
         if node.problem:
-            output.line(f"{node.name}: {node.problem}")
+            output.line(f"{node.name}: {node.problem}", "bold red")
     if status.observed is not None:
         output.line(f"observer: {status.observed.reason}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 Grid = Sequence[Sequence[object]]
+_WORDS = re.compile(r"\s+|(?<=-)")
+"""What textwrap breaks at."""
 
 
 def table(
@@ -20,11 +23,13 @@ def table(
     width: int | None = None,
     narrowest: int = 8,
     right: Sequence[str] | None = None,
+    keep_words: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of a table; numbers stand right, as the first row's types say, or the columns `right`.
 
     With `width`, columns that are wider than their share are wrapped as cliff does it, none to less than `narrowest`
-    or its heading: a table rather overflows than becomes unreadable.
+    or its heading: a table rather overflows than becomes unreadable. With `keep_words` no address is broken where
+    another column has room to give.
     """
     cells = [[_lines(cell) for cell in row] for row in rows]
     headings = [cell_len(column) for column in columns]
@@ -33,7 +38,8 @@ def table(
         for index, heading in enumerate(headings)
     ]
     if width is not None and sum(widths) + 3 * len(widths) + 1 > width:
-        limits = _shrunk(widths, width, narrowest)
+        limits = _wordwise(columns, cells, widths, width) if keep_words else None
+        limits = limits or _shrunk(widths, width, narrowest)
         widths = [
             max(heading, min(each, limit)) for heading, each, limit in zip(headings, widths, limits, strict=True)
         ]
@@ -52,6 +58,20 @@ def table(
 def visible(text: str) -> str:
     """Return the text without control characters: a name must not move the terminal's cursor."""
     return "".join(" " if unicodedata.category(one) == "Cc" and one != "\n" else one for one in text)
+
+
+def folded(text: str, width: int, hang: int) -> list[str]:
+    """Return prose broken between words, later lines indented by `hang`; a word that is too long stays whole."""
+    first, *words = text.lstrip(" ").split(" ")
+    line = " " * (len(text) - len(text.lstrip(" "))) + first
+    lines = []
+    for word in words:
+        if cell_len(f"{line} {word}") <= width:
+            line = f"{line} {word}"
+        else:
+            lines.append(line.rstrip())
+            line = " " * hang + word
+    return [*lines, line]
 
 
 def _lines(cell: object) -> list[str]:
@@ -75,6 +95,37 @@ def _shrunk(widths: Sequence[int], width: int, narrowest: int) -> list[int]:
         limits[index] = max(narrowest, each)
         left -= each
     limits[wide[-1]] = max(narrowest, left)
+    return limits
+
+
+def least_width(columns: Sequence[str], rows: Grid) -> int:
+    """Return the width of the narrowest table in which no word is broken."""
+    return sum(_least(columns, [[_lines(cell) for cell in row] for row in rows])) + 3 * len(columns) + 1
+
+
+def _least(columns: Sequence[str], cells: Sequence[Sequence[Sequence[str]]]) -> list[int]:
+    return [
+        max(
+            cell_len(column),
+            *(cell_len(word) for row in cells for line in row[index] for word in _WORDS.split(line)),
+            0,
+        )
+        for index, column in enumerate(columns)
+    ]
+
+
+def _wordwise(
+    columns: Sequence[str], cells: Sequence[Sequence[Sequence[str]]], widths: Sequence[int], width: int
+) -> list[int] | None:
+    """Return widths that break no word, what is left given to those who lack least; None if there are none."""
+    limits = _least(columns, cells)
+    left = width - 1 - 3 * len(widths) - sum(limits)
+    if left < 0:
+        return None
+    for index in sorted(range(len(widths)), key=lambda each: widths[each] - limits[each]):
+        gain = min(left, widths[index] - limits[index])
+        limits[index] += gain
+        left -= gain
     return limits
 
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from cliff.formatters import commaseparated, json_format, shell, table, value, yaml_format
+from cliff.formatters import commaseparated, json_format, shell, value, yaml_format
+from cliff.formatters.table import TableFormatter
 from cliff.lister import Lister
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from haos.errors import UsageError
 from haos.view.formats import as_list, as_one
 from haos.view.style import LIST_FORMATS, QUOTES, SHOW_FORMATS, Style
+from haos.view.table import folded, least_width, table
 
 COLUMNS = ("Name", "Fixed IP", "VRID", "Interval")
 ROWS: list[tuple[object, ...]] = [
@@ -26,7 +28,7 @@ ROWS: list[tuple[object, ...]] = [
     ("two\nlines and a longer sentence that must be wrapped somewhere", "fd00::1", 255, 0.1),
 ]
 ORACLES: dict[str, Any] = {
-    "table": table.TableFormatter(),
+    "table": TableFormatter(),
     "json": json_format.JSONFormatter(),
     "yaml": yaml_format.YAMLFormatter(),
     "value": value.ValueFormatter(),
@@ -146,3 +148,38 @@ def test_rows_are_sorted_what_is_unset_last(sort: tuple[str, ...], descending: b
 
 def test_a_name_cannot_move_the_cursor() -> None:
     assert "\x1b" not in as_list(("Name",), [("a\x1b[2Jb\x07",)], Style())
+
+
+def test_on_a_terminal_no_address_is_broken_while_another_column_can_give() -> None:
+    columns = ("Name", "VIP", "Nodes")
+    rows = [("web", "2001:db8:ffff::1234", "first node, second node, third node")]
+    assert list(table(columns, rows, width=50, keep_words=True)) == [
+        "+------+---------------------+-------------------+",
+        "| Name | VIP                 | Nodes             |",
+        "+------+---------------------+-------------------+",
+        "| web  | 2001:db8:ffff::1234 | first node,       |",
+        "|      |                     | second node,      |",
+        "|      |                     | third node        |",
+        "+------+---------------------+-------------------+",
+    ]
+    assert least_width(columns, rows) == 39
+
+
+def test_where_words_do_not_fit_cliffs_rule_is_left() -> None:
+    rows = [("x" * 30, "y" * 30)]
+    assert list(table(("A", "B"), rows, width=30, keep_words=True)) == list(table(("A", "B"), rows, width=30))
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "hang", "lines"),
+    [
+        ("one two three", 80, 2, ["one two three"]),
+        ("  + one two three", 12, 4, ["  + one two", "    three"]),
+        ("one  two", 5, 2, ["one", "  two"]),
+        ("a " + "x" * 20 + " b", 10, 2, ["a", "  " + "x" * 20, "  b"]),
+        ("データ ベース", 8, 2, ["データ", "  ベース"]),
+        ("", 10, 2, [""]),
+    ],
+)
+def test_prose_is_folded_between_words(text: str, width: int, hang: int, lines: list[str]) -> None:
+    assert folded(text, width, hang) == lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -135,3 +136,51 @@ def test_an_unhealthy_pair_is_4_in_every_format(haos: Haos, world: World) -> Non
     world.unreachable.add(next(one.id for one in world.instances.values() if one.name == "ha_second"))
     ended = haos("status", "-f", "value", "-c", "Healthy", "-c", "Observer Verdict", "-q")
     assert (ended.code, ended.out) == (4, "False\nNone\n")
+
+
+@pytest.fixture
+def at_80(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns, as rich sees one."""
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("at_80")
+def test_a_narrow_terminal_shows_less_rather_than_broken_addresses(haos: Haos) -> None:
+    assert haos(*CREATE).code == 0
+    ended = haos("list")
+    assert ended.out == (
+        "+---------------+-------------+---------+------+-----------+----------+--------+\n"
+        "| Name          | VIP         | Network | Mode | Nodes     | Verified | Status |\n"
+        "+---------------+-------------+---------+------+-----------+----------+--------+\n"
+        "| ha_first-     | 10.200.51.2 | ha_lab  | garp | ha_first, | True     | ok     |\n"
+        "| ha_second     |             |         |      | ha_second |          |        |\n"
+        "+---------------+-------------+---------+------+-----------+----------+--------+\n"
+    )
+    assert ended.err.endswith("not shown at this width: VRID; -c COLUMN or -f json show them\n")
+    assert "VRID" in haos("list", "-c", "VRID").out
+    assert "hidden" not in haos("list", "-f", "json").err
+
+
+@pytest.mark.usefixtures("at_80")
+def test_a_wide_terminal_shows_all(haos: Haos, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert haos(*CREATE).code == 0
+    monkeypatch.setenv("COLUMNS", "160")
+    assert "| VRID | Mode |" in haos("list").out
+
+
+@pytest.mark.usefixtures("at_80")
+def test_every_screen_keeps_to_the_terminal(haos: Haos) -> None:
+    screens = [
+        haos(*(word for word in CREATE if word != "-q")),
+        haos("status"),
+        haos("failover-test"),
+        haos("check"),
+        haos("list"),
+        haos("teardown", "--dry-run"),
+        haos("teardown"),
+    ]
+    for ended in screens:
+        assert ended.code == 0
+        lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line) for line in (ended.out + ended.err).splitlines()]
+        assert max(map(len, lines)) <= 80

@@ -121,3 +121,14 @@ def test_progress_says_what_failed() -> None:
     with pytest.raises(KeyError), progress.step("look [here]"):
         raise KeyError("x")
     assert "failed look [here]" in told(made)
+
+
+def test_an_ascii_terminal_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    world = howto_world()
+    ctx = context_of(world)
+    shown = output()
+    assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), shown) == 0
+    assert show_report(failover_test(None, (), None, ctx), shown) == 0
+    assert (printed(shown) + told(shown)).isascii()
+    assert "s +- 0.010 s (bound" in printed(shown)
