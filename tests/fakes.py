@@ -282,7 +282,7 @@ class FakeNode:
         holds = self.world.holder() == self.mac
         return Sight(Role.ACTIVE if holds else Role.BACKUP, holds, True)
 
-    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+    def survey(self, own: Address, addresses: Sequence[Address], *, listen_s: float) -> Survey:
         self._reach()
         answers = {address: mac for address, mac in self.world.answers.items() if address in addresses}
         holder = self.world.holder()

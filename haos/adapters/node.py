@@ -106,10 +106,10 @@ class Node:
             "sight", parameters, f"asking for pair {pair}", lambda out: node_parse.parse_sight(out, instance)
         )
 
-    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
-        """Ask who has the addresses on the segment, and listen for VRRP meanwhile. Changes nothing."""
+    def survey(self, own: Address, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        """Ask the segment of an address of its own who has others; listen for VRRP meanwhile. Changes nothing."""
         parameters = {
-            "INTERFACE": interface,
+            "OWN": str(own),
             "ADDRESSES": " ".join(str(address) for address in addresses),
             "LISTEN_S": f"{listen_s:g}",
         }

@@ -50,7 +50,7 @@ class Connection:
         self._open_master = open_master
         self._lock = threading.RLock()
         self._master: Master | None = open_master()
-        self._sudo_way: SudoWay | None = None
+        self._sudo_way: SudoWay | LoginError | None = None
         self._spawned: list[subprocess.Popen[bytes]] = []
         self._closed = False
 
@@ -220,7 +220,12 @@ class Connection:
     def _way(self) -> SudoWay:
         with self._lock:
             if self._sudo_way is None:
-                self._sudo_way = self._find_way()
+                try:
+                    self._sudo_way = self._find_way()
+                except LoginError as error:
+                    self._sudo_way = error  # a wrong password is not to be counted for every thread
+            if isinstance(self._sudo_way, LoginError):
+                raise self._sudo_way
             return self._sudo_way
 
     def _find_way(self) -> SudoWay:

@@ -11,7 +11,7 @@ from haos.workflow.decide import Avoid, as_recorded, decide_change, decide_new
 from haos.workflow.preflight import Preflight, look_at_cloud, look_at_nodes, unreachable
 from haos.workflow.request import CreateRequest, check_request
 from haos.workflow.resolve import find_pair, pair_nodes
-from haos.workflow.survey import ask_segment
+from haos.workflow.survey import ask_segment, first_survey
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def check(request: CreateRequest, ctx: Context) -> CheckReport:
     with ctx.progress.step("look at the cloud"):
         seen = look_at_cloud(request, ctx)
     with ctx.progress.step("look at the nodes"):
-        seen = look_at_nodes(seen, request, ctx)
+        seen = look_at_nodes(seen, request, ctx, first_survey(request, seen, Avoid(), ctx))
     findings = [*seen.findings, *(unreachable(name, error) for name, error in seen.errors.items())]
     if set(seen.facts) == {node.name for node in seen.place.nodes}:
         findings += _undecidable(request, seen, ctx)

@@ -162,8 +162,8 @@ class NodeAgent(Protocol):
     def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
 
-    def survey(self, interface: str, addresses: Sequence[Address], *, listen_s: float) -> Survey:
-        """Ask who has the addresses on the segment, and listen for VRRP meanwhile. Changes nothing."""
+    def survey(self, own: Address, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        """Ask the segment of an address of its own who has others; listen for VRRP meanwhile. Changes nothing."""
 
     def remove(self, removal: Removal) -> Removed:
         """Take the pair off the node; the shared files go with the last pair. Safe to repeat."""

@@ -26,7 +26,7 @@ from haos.workflow.decide import Avoid, as_recorded, decide_change, decide_new
 from haos.workflow.preflight import Preflight, look_at_cloud, look_at_nodes
 from haos.workflow.request import CreateRequest, ModeChoice, check_request
 from haos.workflow.resolve import Place
-from haos.workflow.survey import ask_segment, await_forgotten
+from haos.workflow.survey import ask_segment, await_forgotten, first_survey
 from haos.workflow.undo import raise_after_undo, undo_all
 from haos.workflow.verify import Verdict, Verification, look_on, prove
 
@@ -90,7 +90,7 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
         seen = look_at_cloud(request, ctx)
         raise_blockers(seen.findings)
     with ctx.progress.step("look at the nodes"):
-        seen = look_at_nodes(seen, request, ctx)
+        seen = look_at_nodes(seen, request, ctx, first_survey(request, seen, avoid or Avoid(), ctx))
     for error in seen.errors.values():
         raise error
     warnings = raise_blockers(seen.findings)

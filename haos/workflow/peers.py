@@ -34,9 +34,8 @@ def not_seen_by_peers(active: Node, macs: set[str], pair: Pair, nodes: Sequence[
 
 
 def _answer(asker: Node, pair: Pair, ctx: Context) -> str | None:
-    assert asker.interface is not None, "only those who can are asked"
     try:
-        survey = ctx.fleet.node(asker.instance).survey(asker.interface, (pair.vip,), listen_s=0.0)
+        survey = ctx.fleet.node(asker.instance).survey(asker.address, (pair.vip,), listen_s=0.0)
     except RemoteError:
         return None
     return survey.answers.get(pair.vip)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from haos.core import names, record, security
@@ -18,7 +18,7 @@ from haos.core.checks import (
 )
 from haos.core.model import Address, Mode, Node, Pair, Port, Quota, SecurityGroup
 from haos.core.names import group_mark
-from haos.core.node import NodeFacts
+from haos.core.node import NodeFacts, Survey
 from haos.core.node_checks import NodeNeeds, check_facts
 from haos.core.service import needs_http
 from haos.core.vip import adoptable
@@ -42,6 +42,7 @@ class Preflight:
     findings: tuple[Finding, ...] = ()
     facts: Mapping[str, NodeFacts] = field(default_factory=dict)  # by node name
     errors: Mapping[str, HaosError] = field(default_factory=dict)  # by the name of who could not be looked at
+    survey: Survey | None = None  # what the segment said meanwhile, where it was asked and could be
 
     @property
     def own_group(self) -> SecurityGroup | None:
@@ -133,11 +134,21 @@ def _address_of(port: Port, version: int) -> Address | None:
     return next((fixed.address for fixed in port.fixed_ips if fixed.address.version == version), None)
 
 
-def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context) -> Preflight:
-    """Look at every node that runs, and connect to the observer, side by side; errors are kept by name."""
+Asking = Callable[[Node], Survey]
+"""Asks the segment from a node."""
+
+
+def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: Asking | None = None) -> Preflight:
+    """Look at every node that runs, and connect to the observer, side by side; errors are kept by name.
+
+    The first node asks the segment meanwhile; what became of that is no error here.
+    """
     nodes = [node for node in seen.place.nodes if node.instance.status == "ACTIVE"]
+    surveys: list[Survey] = []
 
     def look(node: Node | None) -> NodeFacts | None:
+        if node is not None and ask is not None and node is nodes[0]:
+            return _look_and_ask(node, ask, surveys, ctx)
         if node is not None:
             return ctx.fleet.node(node.instance).facts(node.port.mac)
         if seen.place.observer is not None:
@@ -159,7 +170,24 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context) -> Pref
         findings=(*seen.findings, *inside),
         facts=facts,
         errors=errors,
+        survey=surveys[0] if surveys else None,
     )
+
+
+def _look_and_ask(node: Node, ask: Asking, surveys: list[Survey], ctx: Context) -> NodeFacts:
+    agent = ctx.fleet.node(node.instance)  # before both: a login that fails is not to be tried twice
+    found: list[NodeFacts] = []
+
+    def look() -> None:
+        found.append(agent.facts(node.port.mac))
+
+    def listen() -> None:
+        surveys.append(ask(node))
+
+    _, failed = attempt_each((look, listen), lambda work: work())
+    if look in failed:
+        raise failed[look]
+    return found[0]
 
 
 def _watcher_name(seen: Preflight) -> str:

@@ -12,7 +12,7 @@ from haos.core.node import Survey
 from haos.errors import RemoteError, UnsatisfiableError
 from haos.workflow.context import Context
 from haos.workflow.decide import Avoid, choose_vip
-from haos.workflow.preflight import Preflight
+from haos.workflow.preflight import Asking, Preflight
 from haos.workflow.request import CreateRequest
 
 AT_ONCE = 8
@@ -33,15 +33,16 @@ def ask_segment(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Cont
     if request.vip is not None:
         choose_vip(request, seen, avoid)  # Neutron knows more of an address than that it answers
     asker = next((node for node in seen.place.nodes if node.interface is not None), None)
-    if asker is None or asker.interface is None:
+    if asker is None:
         return avoid
-    listen_s = LISTEN_S
+    said, listen_s = seen.survey, LISTEN_S
     for _ in range(ROUNDS):
         asked = [request.vip] if request.vip else _candidates(request, seen, avoid.vips)
         if not asked:
             return avoid
-        with ctx.progress.step("ask the network whether the VIP is free"):
-            said = _survey(asker, asker.interface, asked, listen_s, ctx)
+        if said is None:
+            with ctx.progress.step("ask the network whether the VIP is free"):
+                said = _survey(asker, asked, listen_s, ctx)
         if said is None:
             return avoid
         version = seen.place.subnet.cidr.version
@@ -54,16 +55,25 @@ def ask_segment(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Cont
             )
         if any(address not in said.answers for address in asked):
             return avoid
-        listen_s = 0.0
+        said, listen_s = None, 0.0
     return avoid
 
 
-def _survey(
-    asker: Node, interface: str, addresses: Collection[Address], listen_s: float, ctx: Context
-) -> Survey | None:
+def first_survey(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Context) -> Asking | None:
+    """Return what asks for the first candidates, while the nodes are looked at: nothing takes longer before a plan.
+
+    None where there are none: for a pair that is there, and for a VIP of the user's own, which is judged first.
+    """
+    asked = [] if seen.pair or request.vip else _candidates(request, seen, avoid.vips)
+    if not asked:
+        return None
+    return lambda asker: ctx.fleet.node(asker.instance).survey(asker.address, asked, listen_s=LISTEN_S)
+
+
+def _survey(asker: Node, addresses: Collection[Address], listen_s: float, ctx: Context) -> Survey | None:
     """Ask; a node that cannot is no reason to give up: Neutron has been asked already."""
     try:
-        return ctx.fleet.node(asker.instance).survey(interface, tuple(addresses), listen_s=listen_s)
+        return ctx.fleet.node(asker.instance).survey(asker.address, tuple(addresses), listen_s=listen_s)
     except RemoteError as error:
         ctx.progress.note(f"the network could not be asked: {error}")
         return None
@@ -80,11 +90,9 @@ def _candidates(request: CreateRequest, seen: Preflight, avoid: Collection[Addre
 
 def await_forgotten(address: Address, asker: Node, ctx: Context) -> None:
     """Wait until nobody answers for an address any more. Raises UnsatisfiableError at the deadline."""
-    if asker.interface is None:
-        return
     deadline_s = ctx.clock.now_s() + FORGET_TIMEOUT_S
     with ctx.progress.step(f"wait until the network forgets {address} (at most {FORGET_TIMEOUT_S:.0f} s)"):
-        while ctx.fleet.node(asker.instance).survey(asker.interface, (address,), listen_s=0.0).answers:
+        while ctx.fleet.node(asker.instance).survey(asker.address, (address,), listen_s=0.0).answers:
             if ctx.clock.now_s() >= deadline_s:
                 raise UnsatisfiableError(
                     f"the network still answers for {address} after {FORGET_TIMEOUT_S:.0f} s",

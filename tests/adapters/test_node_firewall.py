@@ -161,7 +161,7 @@ def test_survey_asks_and_listens_and_leaves_no_neighbour(peered: Sandbox) -> Non
         "setsid sh -c 'for i in $(seq 100); do python3 /run/fake/advert.py; done' </dev/null >/dev/null 2>&1 &",
     )
     asked = [ip_address(text) for text in ("10.200.51.33", "10.200.51.99", "2001:db8:51::33", "2001:db8:51::99")]
-    survey = Node(peered, "ha_first").survey("ens3", asked, listen_s=1.5)
+    survey = Node(peered, "ha_first").survey(ip_address("10.200.51.32"), asked, listen_s=1.5)
     assert set(survey.answers) == {ip_address("10.200.51.33"), ip_address("2001:db8:51::33")}
     assert len(set(survey.answers.values())) == 1
     assert survey.vrids == frozenset({(51, 4)})

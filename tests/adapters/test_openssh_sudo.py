@@ -130,6 +130,8 @@ def test_password_is_tried_once(machine: Machine, connection: Connection) -> Non
         connection.run(WHO, timeout_s=5, sudo=True, what="t")
     assert caught.value.hint is not None
     assert "--ask-sudo-password" in caught.value.hint
+    with pytest.raises(LoginError, match="refused the password of"):
+        connection.run(WHO, timeout_s=5, sudo=True, what="another thread's step")
     assert len([call for call in machine.calls if "-S" in call]) == 1
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
+from threading import Event
 
 import pytest
 
 from haos.core import record
 from haos.core.changes import DismissVip, RemovePair
-from haos.core.model import Added, AddressPair, Mode, Pair
+from haos.core.model import Added, Address, AddressPair, Mode, Pair
+from haos.core.node import NodeFacts, Survey
 from haos.core.outage import Verdict
 from haos.errors import RemoteError, UnsatisfiableError, VerificationError
 from haos.workflow.create import Created, Prepared, create, prepare
@@ -185,6 +188,25 @@ def test_a_virtual_mac_pair_that_was_there_before_stays() -> None:
     run(world, replace(HOWTO, mode=ModeChoice.VMAC, vip=ip_address("10.200.51.4")))
     teardown(None, purge=True, ctx=context_of(world))
     assert world.snapshot() == before
+
+
+def test_segment_is_asked_while_the_nodes_are_looked_at() -> None:
+    world = howto_world()
+    first, asked = next(node for node in world.nodes.values() if node.instance.name == "ha_first"), Event()
+    look, ask = first.facts, first.survey
+
+    def survey(own: Address, addresses: Sequence[Address], *, listen_s: float) -> Survey:
+        assert listen_s, "asked only once, and listened to meanwhile"
+        asked.set()
+        return ask(own, addresses, listen_s=listen_s)
+
+    def facts(mac: str) -> NodeFacts:
+        assert asked.wait(10), "the nodes are looked at first, and the segment is asked only then"
+        return look(mac)
+
+    first.survey, first.facts = survey, facts  # type: ignore[method-assign]
+    world.answers = {ip_address("10.200.51.2"): "fa:16:3e:00:00:99"}
+    assert str(prepare(HOWTO, context_of(world)).pair.vip) == "10.200.51.3"
 
 
 def test_nobody_able_to_ask_is_no_reason_to_give_up() -> None:

@@ -1,4 +1,4 @@
-# Ask who has ADDRESSES on INTERFACE's segment, and listen there for VRRP for LISTEN_S seconds. The kernel asks, by ARP
+# Ask who has ADDRESSES on the segment of this node's address OWN, and listen there for VRRP for LISTEN_S seconds. The kernel asks, by ARP
 # or ND, and what it learned is forgotten again. Takes no lock: nothing of a pair is touched.
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -69,6 +69,8 @@ listen_by_tcpdump() {
             match($0, /vrid [0-9]+/) { print substr($0, RSTART + 5, RLENGTH - 5), version }' | sort -u
 }
 
+INTERFACE=$(ip -o address show to "$OWN" | awk 'NR == 1 { print $2 }')
+[ -n "$INTERFACE" ] || die "$OWN is not an address of this node"
 heard=
 listener=
 if has python3 || has tcpdump; then
