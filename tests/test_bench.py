@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bench.outages import HEADING, Measured
 from bench.spread import Spread, heading, verdict
+from haos.core.outage import Outage, Verdict
 
 
 def test_a_spread_is_minimum_median_and_maximum_in_any_order() -> None:
@@ -21,3 +23,13 @@ def test_a_limit_is_kept_up_to_the_limit_itself() -> None:
     assert verdict("ratio", 0.5, 0.5) == "ratio: 0.500, limit 0.500: kept"
     assert verdict("ratio", 0.501, 0.5) == "ratio: 0.501, limit 0.500: MISSED"
     assert verdict("took", 12.34, 20.0, digits=1) == "took: 12.3, limit 20.0: kept"
+
+
+def test_an_outages_row_counts_no_lost_probe_as_none_and_a_fail_as_not_within() -> None:
+    measured = Measured(0.93)
+    measured.add(Outage(80, 1.0, 1.81, 0.81, 0.8, 0.01), Verdict.PASS)
+    measured.add(None, Verdict.PASS)
+    measured.add(Outage(150, 1.0, 2.51, 1.51, 1.5, 0.01), Verdict.FAIL)
+    row = measured.row("standard", "partition")
+    assert row == "| standard | partition | 0.930 s | 0.000 s | 0.800 s | 1.500 s | 2 of 3 |"
+    assert row.count("|") == HEADING.count("|")

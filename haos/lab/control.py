@@ -33,6 +33,7 @@ __all__ = [
     "add_network",
     "add_subnet",
     "clouds_yaml",
+    "cut_port",
     "down",
     "environment",
     "lab_request",
@@ -134,6 +135,11 @@ def add_network(name: str, network: str, *, cidr: str, routed: bool = True) -> N
 def add_subnet(name: str, network: str, *, cidr: str) -> None:
     """Give a network another subnet, joined to the lab's router if the network is."""
     lab_request(name, "POST", "/lab/subnets", {"network": network, "cidr": cidr})
+
+
+def cut_port(name: str, port_id: str, *, dark: bool) -> None:
+    """Lose all frames of a port, both ways, or let them pass again: a cable cut, of which Neutron knows nothing."""
+    lab_request(name, "PUT", f"/lab/ports/{port_id}", {"dark": dark})
 
 
 def add_instance(

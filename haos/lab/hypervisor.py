@@ -20,6 +20,7 @@ from typing import Any
 
 from haos.lab.errors import LabError
 from haos.lab.fabric import ArpCache, Switch, SwitchError
+from haos.lab.fabric.names import tap_name
 from haos.lab.instances import Machine, Place
 from haos.lab.iproute import ip_batch
 from haos.lab.model import Fabric, FabricKind, Guest, Power, SwitchSettings
@@ -73,6 +74,7 @@ class Hypervisor:
             "pause": lambda guest_id: self._machines[guest_id].pause(True),
             "unpause": lambda guest_id: self._machines[guest_id].pause(False),
             "delete": self.delete,
+            "cut": self.cut,
         }
 
     def apply_fabric(self, fabric: Any) -> None:
@@ -93,6 +95,10 @@ class Hypervisor:
     def delete(self, guest_id: str) -> None:
         """End an instance for good."""
         self._machines.pop(guest_id).delete()
+
+    def cut(self, port_id: str, dark: bool) -> None:
+        """Lose all frames of a port, or let them pass again; effective on return."""
+        (self._switch.drop_all if dark else self._switch.restore)(tap_name(port_id))
 
 
 def prepare(place: Place) -> None:

@@ -177,6 +177,9 @@ class World(Protocol):
     def console(self, guest_id: str) -> str:
         """Return the instance's console log."""
 
+    def cut(self, port_id: str, *, dark: bool) -> None:
+        """Lose all frames of a port, both ways, from now on; or let them pass again."""
+
 
 @dataclass
 class IdleWorld:
@@ -186,6 +189,7 @@ class IdleWorld:
     floating: tuple[FloatingAddress, ...] = ()
     powers: dict[str, Power] = field(default_factory=dict)
     consoles: dict[str, str] = field(default_factory=dict)
+    dark: set[str] = field(default_factory=set)
 
     def apply_fabric(self, fabric: Fabric) -> None:
         self.fabric = fabric
@@ -219,3 +223,6 @@ class IdleWorld:
 
     def console(self, guest_id: str) -> str:
         return self.consoles.get(guest_id, "")
+
+    def cut(self, port_id: str, *, dark: bool) -> None:
+        (self.dark.add if dark else self.dark.discard)(port_id)

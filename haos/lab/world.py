@@ -107,6 +107,10 @@ class RemoteWorld:
         (self.consoles / f"{guest_id}.log").unlink(missing_ok=True)
         self.changed()
 
+    def cut(self, port_id: str, *, dark: bool) -> None:
+        """Lose all frames of a port, both ways, from now on; or let them pass again."""
+        self.client.call("cut", SHORT_S, port_id=port_id, dark=dark)
+
     def power(self, guest_id: str) -> Power:
         """Say what the instance does now."""
         with self._lock:

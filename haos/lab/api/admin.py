@@ -15,18 +15,20 @@ from haos.lab.api.routing import Call, Doc, Handler, Response, Route
 from haos.lab.api.seed import InstanceSeed, NetworkSeed, NicSeed, SubnetSeed
 from haos.lab.api.store import Store
 from haos.lab.api.tokens import Tokens
+from haos.lab.model import World
 
 DEFAULT_PROJECT = "demo"
 
 
 class LabApi:
-    """Faults, counted requests, more networks and instances, tokens, quotas."""
+    """Faults, counted requests, more networks and instances, cut cables, tokens, quotas."""
 
     def __init__(
         self,
         store: Store,
         planter: Planter,
         instances: Instances,
+        world: World,
         *,
         tokens: Tokens,
         faults: Faults,
@@ -35,6 +37,7 @@ class LabApi:
         self._store = store
         self._planter = planter
         self._instances = instances
+        self._world = world
         self._tokens = tokens
         self._faults = faults
         self._log = log
@@ -50,6 +53,7 @@ class LabApi:
             ("POST", "/lab/networks", self.add_network),
             ("POST", "/lab/subnets", self.add_subnet),
             ("POST", "/lab/instances", self.add_instance),
+            ("PUT", "/lab/ports/{id}", self.cut_port),
             ("POST", "/lab/tokens/expire", self.expire_tokens),
             ("PUT", "/lab/tokens", self.set_tokens),
             ("PUT", "/lab/quotas", self.set_quotas),
@@ -122,6 +126,13 @@ class LabApi:
         ports = self._store.where("ports", device_id=server["id"])
         shown = [{key: port[key] for key in ("id", "mac_address", "fixed_ips")} for port in ports]
         return Response(201, {"instance": {"id": server["id"], "name": seed.name, "ports": shown}})
+
+    def cut_port(self, call: Call) -> Response:
+        """Cut a port's cable, or mend it: dark. Neutron knows nothing of it, and the carrier stays up."""
+        if self._store.get("ports", call.args["id"]) is None:
+            raise ApiError(404, f"there is no port {call.args['id']}")
+        self._world.cut(call.args["id"], dark=bool(_required(call.request.json(), "dark")))
+        return Response(204)
 
     def expire_tokens(self, call: Call) -> Response:
         """Make every token given out so far worthless."""

@@ -51,6 +51,7 @@ class Cloud:
             self._store,
             planter,
             self._instances,
+            self._world,
             tokens=self._tokens,
             faults=self._faults,
             log=lambda: self._log,

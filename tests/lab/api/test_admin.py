@@ -150,6 +150,17 @@ def test_an_instance_on_no_such_network_is_refused_whole(demo: Client, lab: Clie
     assert len(demo.neutron("GET", "/ports").body["ports"]) == 4
 
 
+def test_a_cable_is_cut_and_mended_and_neutron_knows_nothing(demo: Client, lab: Client, world: IdleWorld) -> None:
+    before = demo("GET", PORT).body
+    assert lab("PUT", f"/lab/ports/{FIRST_PORT}", {"dark": True}).status == 204
+    assert world.dark == {FIRST_PORT}
+    assert demo("GET", PORT).body == before
+    assert lab("PUT", f"/lab/ports/{FIRST_PORT}", {"dark": False}).status == 204
+    assert world.dark == set()
+    assert lab("PUT", "/lab/ports/no-such-port", {"dark": True}).status == 404
+    assert lab("PUT", f"/lab/ports/{FIRST_PORT}", {}).status == 400
+
+
 def test_a_closed_server_hangs_up(cloud: Cloud) -> None:
     server: Server = cloud.serve()
     client = Client(server.url)
