@@ -166,3 +166,21 @@ def test_node_that_haos_never_touched_is_left_alone(box: Sandbox, node: Node) ->
     assert node.remove(removal(purge=True)).done == ()
     assert box.snapshot() == before
     assert not re.search(r"^(stop|reload|restart|disable)", box.sh("cat /run/fake/systemctl.log"), re.MULTILINE)
+
+
+def test_present_configuration_is_looked_at_with_all_that_it_includes(box: Sandbox, node: Node) -> None:
+    box.write(MAIN_PATH, "include more/*.conf\n")
+    box.write("/etc/keepalived/more/a.conf", f"global_defs {{\n enable_script_security\n}}\n{FOREIGN}")
+    facts = node.facts(MAC)
+    assert facts.other_instances == ("VI_1",)
+    assert facts.script_security
+    assert any("invalid number 'ens3'" in line for line in facts.config_messages)
+    assert {"vmac", "json", "bfd"} <= facts.features
+
+
+def test_own_pairs_are_no_others(box: Sandbox, node: Node) -> None:
+    box.write(MAIN_PATH, FOREIGN)
+    bring_up(node, box)
+    facts = node.facts(MAC)
+    assert facts.other_instances == ("VI_1",)
+    assert not facts.script_security

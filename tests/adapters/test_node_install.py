@@ -176,3 +176,86 @@ def test_run_that_was_killed_amid_the_installation_is_completed_as_ours(box: San
 def test_node_without_a_known_manager_is_said(node: Node) -> None:
     with pytest.raises(StepError, match="no apt-get, dnf or zypper"):
         node.install_keepalived()
+
+
+def masked(box: Sandbox) -> bool:
+    return "/dev/null" in box.sh("readlink /run/systemd/system/keepalived.service || :")
+
+
+def test_mask_of_a_run_that_was_killed_is_taken_away_by_the_next_step(box: Sandbox, node: Node) -> None:
+    give(box, "apt")
+    box.write(MAIN_PATH, "vrrp_instance old {\n}\n")
+    box.write("/run/bin/cp", '#!/bin/sh\nkill -9 $(cat /run/fake/step)\nkill -9 "$PPID"\n')
+    box.write("/run/bin/mktemp", '#!/bin/sh\necho "$PPID" >/run/fake/step\nexec /bin/mktemp "$@"\n')
+    box.sh("chmod +x /run/bin/cp /run/bin/mktemp")
+    with pytest.raises(StepError):
+        node.install_keepalived()
+    assert masked(box), "or the test shows nothing"
+    with pytest.raises(StepError, match="not on this node"):
+        node.withdraw("web")
+    assert not masked(box)
+    assert box.sh("ls /run/lock") == "haos.lock\n"
+
+
+@pytest.mark.parametrize("main", [None, "vrrp_instance old {\n}\n"])
+def test_a_mask_of_somebody_else_stays(box: Sandbox, node: Node, main: str | None) -> None:
+    give(box, "apt")
+    if main:
+        box.write(MAIN_PATH, main)
+    box.sh("ln -s /dev/null /run/systemd/system/keepalived.service")
+    node.install_keepalived()
+    assert masked(box)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 42 (unattended-upgr)\n"
+            "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?",
+            "Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 42 (unattended-upgr)",
+        ),
+        (
+            "Err:1 http://deb.debian.org/debian bookworm InRelease\n"
+            "  Temporary failure resolving 'deb.debian.org'\n"
+            "E: Package 'keepalived' has no installation candidate",
+            "Temporary failure resolving 'deb.debian.org'",
+        ),
+        (
+            "dpkg: error: cannot write: No space left on device\nE: Sub-process /usr/bin/dpkg returned an error",
+            "No space left on device",
+        ),
+        ("E: Unmet dependencies. Try 'apt --fix-broken install'.", "E: Unmet dependencies"),
+        ("Error: Failed to download metadata for repo 'appstream'", "Failed to download metadata"),
+    ],
+)
+def test_reason_is_the_cause(box: Sandbox, node: Node, said: str, reason: str) -> None:
+    give(box, "apt")
+    box.write("/run/fake/said", said)
+    box.write("/run/bin/apt-get", "#!/bin/sh\ncat /run/fake/said >&2\nexit 100\n")
+    with pytest.raises(StepError) as error:
+        node.install_keepalived()
+    assert reason in str(error.value)
+    assert error.value.args[0].count("\n") == 0
+
+
+def test_lock_that_is_let_go_in_time_is_waited_for(box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """apt before 1.9.11 knows no DPkg::Lock::Timeout, and none waits for the lock on its lists."""
+    monkeypatch.setattr(node_module, "PACKAGE_LOCK_TIMEOUT_S", 30)
+    give(box, "apt")
+    box.sh("mv /run/bin/apt-get /run/bin/apt-get.real")
+    say = 'echo "E: Could not get lock /var/lib/apt/lists/lock" >&2'
+    once = f"if mkdir /run/fake/asked 2>/dev/null; then {say}; exit 100; fi"
+    box.write("/run/bin/apt-get", f'#!/bin/sh\n{once}\nexec /run/bin/apt-get.real "$@"\n')
+    box.sh("chmod +x /run/bin/apt-get")
+    assert node.install_keepalived()
+
+
+def test_managers_without_a_limit_of_their_own_get_one(
+    box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "DNF_TIMEOUT_S", 1)
+    give(box, "dnf")
+    box.write("/run/bin/dnf", "#!/bin/sh\necho 'Waiting for process with pid 42 to finish.' >&2\nexec sleep 60\n")
+    with pytest.raises(StepError, match="dnf did not install keepalived: Waiting for process with pid 42"):
+        node.install_keepalived()

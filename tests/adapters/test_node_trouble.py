@@ -93,3 +93,19 @@ def test_scripts_take_hostile_values_as_text(box: Sandbox) -> None:
     result = box.run(step_script("withdraw", {"PAIR": evil}), timeout_s=30)
     assert f"pair {evil} is not on this node" in result.stderr
     assert "x" not in box.sh("ls /tmp").split()
+
+
+def test_files_get_their_selinux_labels(box: Sandbox, node: Node) -> None:
+    """A file that was made elsewhere and moved keeps the label of where it was made."""
+    box.write(
+        "/run/bin/restorecon",
+        '#!/bin/sh\nfor last; do :; done\n[ -e "$last" ] && echo "$last" >>/run/fake/labelled\n',
+    )
+    box.sh("chmod +x /run/bin/restorecon")
+    box.write(MAIN_PATH, FOREIGN)
+    config = config_for(node)
+    node.configure(config)
+    labelled = box.sh("cat /run/fake/labelled; : >/run/fake/labelled").split()
+    assert set(labelled) == {*(file.path for file in config.files), MAIN_PATH}
+    node.remove(removal())
+    assert MAIN_PATH in box.sh("cat /run/fake/labelled")

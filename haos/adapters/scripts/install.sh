@@ -86,7 +86,10 @@ trap 'exit 143' TERM INT HUP PIPE
 [ -s "$MARKER" ] || { packages >"$FOLDER/.haos-packages.tmp" && : >"$MARKER" && sync_folder "$MARKER"; } ||
     die "cannot write $MARKER"
 # Debian's package starts keepalived where there is something to start: a keepalived.conf from earlier days.
-[ "$had_main" = no ] || { : >"$MASKED" && systemctl mask --runtime keepalived.service >/dev/null 2>&1 9>&-; }
+case $had_main$(systemctl is-enabled keepalived.service 2>/dev/null) in
+no* | yesmasked*) ;;
+*) : >"$MASKED" && systemctl mask --runtime keepalived.service >/dev/null 2>&1 9>&- ;;
+esac
 log=$(mktemp) || die "cannot make a temporary file"
 (umask 022 && install_package) >"$log" 2>&1 || die "$manager did not install keepalived: $(last_words "$log")"
 said=$(version) || die "$manager installed keepalived, but it does not run"
