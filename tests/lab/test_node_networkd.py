@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 
 import pytest
@@ -16,6 +17,7 @@ from tests.lab.main_job import eventually, node_state
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
 
 VIP = str(PAIR.vip)
+Managed = tuple[Login, str, NodeFacts, str]  # the device, what the node looks like, the peer
 STATIC = """
 cat >/etc/systemd/network/50-ens3.network <<END
 [Match]
@@ -60,8 +62,10 @@ ip route replace default via 10.200.51.1
 """
 
 
-@pytest.fixture(params=[("ens3", STATIC, "10.200.51.33"), ("d0", DHCP, "192.0.2.254")], ids=["static", "dhcp"])
-def managed(lab_name: str, request: pytest.FixtureRequest) -> Iterator[tuple[Login, str, NodeFacts, str]]:
+@pytest.fixture(
+    scope="module", params=[("ens3", STATIC, "10.200.51.33"), ("d0", DHCP, "192.0.2.254")], ids=["static", "dhcp"]
+)
+def managed(lab_name: str, request: pytest.FixtureRequest) -> Iterator[Managed]:
     """An instance whose device networkd configures, with keepalived; as it was, afterwards."""
     device, setup, peer = request.param
     login = Login(lab_name, "ha_first")
@@ -83,24 +87,36 @@ def _has_address(node: Node, mac: str) -> bool:
     return bool(node.facts(mac).addresses)
 
 
+@contextmanager
+def watching(login: Login, device: str) -> Iterator[list[str]]:
+    """Give a list that holds, at the end, the addresses that were deleted on the device meanwhile."""
+    login.sh(f"ip monitor address dev {device} >/tmp/seen 2>&1 & echo $! >/tmp/monitor")
+    gone: list[str] = []
+    yield gone
+    seen = login.sh("kill $(cat /tmp/monitor); cat /tmp/seen; rm /tmp/seen /tmp/monitor").splitlines()
+    gone += [line.split("inet ")[1].split()[0] for line in seen if line.startswith("Deleted") and "inet " in line]
+
+
 def deleted(login: Login, device: str, command: str) -> list[str]:
-    """Return the addresses that were deleted on the device while a command ran and for a second after it."""
-    seen = login.sh(
-        f"ip monitor address dev {device} >/tmp/seen & monitor=$!\n"
-        f"timeout 20 {command} >&2\nsleep 1; kill $monitor; cat /tmp/seen; rm /tmp/seen"
-    )
-    return [
-        line.split("inet ")[1].split()[0]
-        for line in seen.splitlines()
-        if line.startswith("Deleted") and "inet " in line
-    ]
+    """Return the addresses that were deleted on the device while a command ran and shortly after."""
+    with watching(login, device) as gone:
+        login.sh(f"timeout 20 {command} >&2; sleep {WATCH_S}")
+    return gone
 
 
 def touch(network: str) -> str:
     return f"sh -c 'echo \"# $(date +%N)\" >>{network}; networkctl reload'"
 
 
-def test_vip_outlives_whatever_networkd_does(managed: tuple[Login, str, NodeFacts, str]) -> None:
+def test_configuring_disturbs_no_address(managed: Managed) -> None:
+    """networkd is not reloaded: that would take the node's own address away if it came by DHCP."""
+    login, device, facts, peer = managed
+    with watching(login, device) as gone:
+        bring_up(login, facts, ip_address(peer))
+    assert gone == []
+
+
+def test_vip_outlives_whatever_networkd_does(managed: Managed) -> None:
     login, device, facts, peer = managed
     assert facts.network_file is not None
     node = bring_up(login, facts, ip_address(peer))
@@ -120,23 +136,18 @@ def test_vip_outlives_whatever_networkd_does(managed: tuple[Login, str, NodeFact
     assert login.sh(log) == turns
 
 
-def test_configuring_and_removing_disturbs_no_address(managed: tuple[Login, str, NodeFacts, str]) -> None:
-    """networkd is not reloaded: that would take the node's own address away if it came by DHCP."""
-    login, device, facts, peer = managed
-    own = str(facts.addresses[0])
-    login.sh(f"ip monitor address dev {device} >/tmp/seen 2>&1 & echo $! >/tmp/monitor")
-    node = bring_up(login, facts, ip_address(peer))
-    node.remove(removal())
-    seen = login.sh("kill $(cat /tmp/monitor); cat /tmp/seen; rm /tmp/seen /tmp/monitor")
-    gone = [line for line in seen.splitlines() if line.startswith("Deleted")]
-    assert any(f"{VIP}/32" in line for line in gone)
-    assert not any(own in line for line in gone)
-    assert "haos.conf" not in login.sh("find /etc/systemd/network")
-
-
-def test_without_the_drop_in_keepalived_puts_its_vip_back(managed: tuple[Login, str, NodeFacts, str]) -> None:
+def test_without_the_drop_in_keepalived_puts_its_vip_back(managed: Managed) -> None:
     login, device, facts, peer = managed
     bring_up(login, facts, ip_address(peer))
     login.sh("rm -r /etc/systemd/network/*.network.d")
     assert f"{VIP}/32" in deleted(login, device, f"networkctl reconfigure {device}")
     assert eventually(lambda: VIP in login.sh(f"ip -o address show dev {device}"))
+
+
+def test_removal_disturbs_no_address_but_the_vip(managed: Managed) -> None:
+    login, device, facts, peer = managed
+    node = bring_up(login, facts, ip_address(peer))
+    with watching(login, device) as gone:
+        node.remove(removal())
+    assert gone == [f"{VIP}/32"]
+    assert "haos.conf" not in login.sh("find /etc/systemd/network")
