@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from haos.adapters.node import Node
-from haos.core.guestnet import keep_files
 from haos.core.model import Address, Member, Mode, Pair, Role, Timing
 from haos.core.node import NodeConfig, NodeFacts, Removal
 from haos.core.nodeconf import node_config
@@ -58,9 +57,8 @@ def mac_of(login: Login, device: str = "ens3") -> str:
 
 
 def config_of(facts: NodeFacts, peer: Address, pair: Pair = PAIR) -> NodeConfig:
-    """Return what a node of that pair shall carry, with what keeps systemd-networkd from dropping the VIP."""
-    config = node_config(pair, facts, 0, facts.addresses[0], (peer,))
-    return replace(config, files=(*config.files, *keep_files(facts)))
+    """Return what a node of that pair shall carry."""
+    return node_config(pair, facts, 0, facts.addresses[0], (peer,))
 
 
 def bring_up(login: Login, facts: NodeFacts, peer: Address, pair: Pair = PAIR) -> Node:

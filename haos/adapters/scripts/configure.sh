@@ -3,13 +3,14 @@
 lock
 made=
 temps=
+unit_was_new=
 test_main=/etc/keepalived/.haos-test.conf.tmp
 test_folder=$FOLDER/.haos-test.tmp
 
 finish() {
     rm -f $temps "$test_main"
     rm -rf "$test_folder"
-    has_pairs || rm -f "$UNIT_WAS" "$SYSCTLS"
+    has_pairs || rm -f "$SYSCTLS" ${unit_was_new:+"$UNIT_WAS"}
     # Only folders that are still empty go; on success they are not.
     for folder in $made; do
         rmdir "$folder" 2>/dev/null
@@ -177,6 +178,7 @@ check_vrid
 build_test
 compare_tests
 if ! has_pairs && [ ! -e "$UNIT_WAS" ]; then
+    unit_was_new=yes
     printf '%s %s\n' "$(systemctl is-enabled keepalived.service 2>/dev/null)" "$(state)" >"$UNIT_WAS" ||
         die "cannot write $UNIT_WAS"
 fi
