@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from haos.core.guestnet import KEEP_MARKER, keep_path
 from haos.core.keepalived import (
     DROP_IN_PATH,
     HAOS_FOLDER,
@@ -89,6 +90,10 @@ def _clean_node(node: Node, member: Member, there: Belongings, logins: Logins) -
         "        systemctl reload keepalived",
         "    fi",
         f"    rm -rf {HAOS_FOLDER} {DROP_IN_PATH}",
+        f"    grep -lxF '{KEEP_MARKER}' {keep_path('*.network')} 2>/dev/null | while read -r file; do",
+        '        rm "$file"',
+        '        rmdir "${file%/*}" 2>/dev/null || true',
+        "    done",
         "    systemctl daemon-reload",
         *([f"    {PACKAGE_REMOVAL}"] if purge else []),
         "fi",

@@ -165,3 +165,22 @@ def test_a_text_cannot_end_its_own_input() -> None:
     lines = list(with_input(("cat",), "one\nEND\nEND_\ntwo\n"))
     ended = subprocess.run(["sh"], input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
     assert ended.stdout == "one\nEND\nEND_\ntwo\n"
+
+
+def test_taking_away_by_hand_reverses_what_was_recorded(haos: Haos, tmp_path: Path) -> None:
+    assert haos(*CREATE, "-q").code == 0
+    script = haos("teardown", "--explain", "--purge", "-q").out
+    ran = run(script, tmp_path)
+    words = [" ".join(argv[1:4]) for argv in ran if argv[0] == "openstack"]
+    assert [word.split()[:2] for word in words] == [
+        ["port", "unset"],
+        ["port", "unset"],
+        ["security", "group"],
+        ["port", "delete"],
+    ]
+    losses = [argv for argv in ran if argv[1:3] == ["port", "unset"]]
+    assert losses[0][4] == "ip-address=10.200.51.2,mac-address=fa:16:3e:8d:dc:bb"
+    assert script.count("apt-get purge -y keepalived") == 2
+    assert "apt-get purge" not in haos("teardown", "--explain", "-q").out
+    inner = script.partition("<<'END'\n")[2].partition("\nEND\n")[0]
+    subprocess.run(["sh", "-n"], input=inner, text=True, check=True)
