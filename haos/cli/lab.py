@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from haos.cli.options import Settings
 from haos.errors import HaosError
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def _lab_errors() -> Iterator[None]:
 
 
 def _progress(line: str) -> None:
-    click.echo(line, err=True)
+    if not click.get_current_context().find_root().ensure_object(Settings).quiet:
+        click.echo(line, err=True)
 
 
 def _show(status: LabStatus) -> None:
@@ -97,7 +99,7 @@ def up(name: str, install: bool, fabric: str, delay_s: float, arp_cache_s: float
             name, fabric=fabric, delay_s=delay_s, arp_cache_s=arp_cache_s, install=install, progress=_progress
         )
     _show(status)
-    click.echo(f"next: export OS_CLOUD={name}; haos create --network ha_lab --nodes ha_first,ha_second", err=True)
+    _progress(f"next: export OS_CLOUD={name}; haos create --network ha_lab --nodes ha_first,ha_second")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from haos import __version__
 from haos.cli import failover_test as failover_command
 from haos.cli.lab_cloud import chosen_cloud
 from haos.cli.main import COMMANDS, cli, main, split_openstack_options
+from haos.lab.control import LabStatus
 from haos.workflow.faults import FAULTS
 from tests.cli.conftest import Haos
 
@@ -169,3 +171,15 @@ def test_help_groups_its_options(haos: Haos, sections: tuple[str, ...]) -> None:
     shown = haos(sections[0], "--help").out
     assert [line[:-1] for line in shown.splitlines() if line.endswith(":") and line[0] != " "] == list(sections[1:])
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("argv", "lines"), [(("lab", "up"), 2), (("-q", "lab", "up"), 0)])
+def test_quiet_reaches_the_lab(
+    haos: Haos, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], lines: int
+) -> None:
+    def up(name: str, *, progress: Callable[[str], None], **_: object) -> LabStatus:
+        progress("building")
+        return LabStatus(name, "http://127.0.0.1:1", "ovs", 1, ())
+
+    monkeypatch.setattr("haos.lab.control.up", up)
+    assert len(haos(*argv).err.splitlines()) == lines
