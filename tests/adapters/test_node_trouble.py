@@ -42,7 +42,7 @@ def test_killed_anywhere_the_same_step_completes_and_removal_leaves_no_trace(
     config = config_for(node)
     steps = {
         "configure": node_module._parameters(config),
-        "remove": {"PAIR": "web", "VIP": str(WEB.vip), "PURGE": "no"},
+        "remove": {"PAIR": "web", "VIP": str(WEB.vip), "PURGE": "no", "RETURNING": "no"},
     }
     for name, parameters in steps.items():
         for nth in range(1, 30):
