@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,10 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from haos.lab import control
-from tests.lab.main_job import CREATE, NODES, neutron_state, node_state, requests_of
+from tests.lab.main_job import CREATE, NODES, eventually, neutron_state, node_state, on, requests_of
 
 READ = re.compile(r"GET |POST /identity/v3/auth/tokens$|POST /compute/v2.1/servers/[^/]+/action$")
 """A token, and the console log with the host keys, are asked for by POST."""
+
+
+FLAG = "/run/lock/back"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ def run_quietly(
     )
 
 
-def refused(lab: str, code: int, *argv: str, environ: Mapping[str, str] | None = None) -> Refusal:
-    """Run haos, which must end with this code, one line for the reason and one for the remedy, and nothing else."""
+def refused(
+    lab: str, code: int, *argv: str, environ: Mapping[str, str] | None = None, planned: bool = False
+) -> Refusal:
+    """Run haos, which must end with this code and two lines, the reason and the remedy.
+
+    There is nothing else but, with `planned`, the plan on stdout.
+    """
     ended = run_quietly(lab, *argv, environ=environ)
     shown = f"haos {argv} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     assert ended.returncode == code, shown
@@ -61,7 +70,8 @@ def refused(lab: str, code: int, *argv: str, environ: Mapping[str, str] | None =
     assert len(lines) == 2, shown
     assert lines[0].startswith("haos: "), shown
     assert lines[1].startswith("  hint: "), shown
-    assert ended.stdout == "", shown
+    assert ("Plan: " in ended.stdout) is planned, shown
+    assert planned or not ended.stdout, shown
     return Refusal(lines[0].removeprefix("haos: "), lines[1].removeprefix("  hint: "))
 
 
@@ -79,3 +89,15 @@ def nothing_changed(lab: str) -> Iterator[None]:
     before = neutron_state(lab), {node: node_state(lab, node) for node in NODES}
     yield
     assert (neutron_state(lab), {node: node_state(lab, node) for node in NODES}) == before
+
+
+@contextmanager
+def changed(lab: str, instance: str, change: str, back: str) -> Iterator[None]:
+    """Change an instance; a process of root's that was there before changes it back, whatever became of sudo."""
+    waiter = f"until [ -e {FLAG} ]; do sleep 0.05; done; {back}; rm {FLAG}"
+    on(lab, instance, f"sudo systemd-run -q sh -c {shlex.quote(waiter)}; sudo sh -ec {shlex.quote(change)}")
+    try:
+        yield
+    finally:
+        on(lab, instance, f"touch {FLAG}")
+        assert eventually(lambda: on(lab, instance, f"ls {FLAG}", ok=False) == "")
