@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haos.core import vrrp
 from haos.core.outage import Verdict
 from haos.view.console import Output
 from haos.view.plan import count_line
@@ -54,7 +55,8 @@ def outage_text(leg: Leg) -> str:
         return f"no probe lost (bound {leg.bound_s:.3f} s)"
     more = "more than " if leg.outage.open else ""
     resolution = f"± {leg.outage.resolution_s:.3f} s"
-    return f"outage {more}{leg.outage.outage_s:.3f} s {resolution} (bound {leg.bound_s:.3f} s)"
+    bound = f"bound {leg.bound_s:.3f} s + {vrrp.MARGIN_S:g} s margin"
+    return f"outage {more}{leg.outage.outage_s:.3f} s {resolution} ({bound})"
 
 
 def show_report(report: FailoverReport, output: Output) -> int:
@@ -69,6 +71,7 @@ def show_report(report: FailoverReport, output: Output) -> int:
     rows = [(leg.label, leg.origin, leg.target, _outage_cell(leg), f"{leg.bound_s:.3f} s", str(leg.verdict))
             for leg in result.legs]  # fmt: skip
     output.table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound"))
+    output.line(f"A verdict lets {vrrp.MARGIN_S:g} s more pass than the bound, for scheduling and the network.")
     output.line(f"{result.verdict}: {result.reason}", VERDICT_STYLES[result.verdict])
     return 0 if result.verdict is Verdict.PASS else EXIT_NOT_PROVEN
 

@@ -131,4 +131,4 @@ def test_an_ascii_terminal_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), shown) == 0
     assert show_report(failover_test(None, (), None, ctx), shown) == 0
     assert (printed(shown) + told(shown)).isascii()
-    assert "s +- 0.010 s (bound" in printed(shown)
+    assert "s +- 0.010 s (bound 0.030 s + 0.1 s margin)" in printed(shown)
