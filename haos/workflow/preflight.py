@@ -160,7 +160,7 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: As
     errors = {node.name if node else _watcher_name(seen): error for node, error in failed.items()}
     placed = tuple(replace(node, interface=facts[node.name].interface) if node.name in facts else node
                    for node in seen.place.nodes)  # fmt: skip
-    needs = needs_of(request, seen.pair)
+    needs = needs_of(request, seen)
     inside = [
         finding for node in nodes if node.name in facts for finding in check_facts(node.name, facts[node.name], needs)
     ]
@@ -194,14 +194,15 @@ def _watcher_name(seen: Preflight) -> str:
     return seen.place.observer.name if seen.place.observer else "observer"
 
 
-def needs_of(request: CreateRequest, pair: Pair | None) -> NodeNeeds:
+def needs_of(request: CreateRequest, seen: Preflight) -> NodeNeeds:
     """Return what the request asks of every node."""
-    checks = request.checks or ()
+    checks, pair = request.checks or (), seen.pair
     return NodeNeeds(
         vmac=request.chosen_mode(pair.mode if pair else None) is Mode.VMAC,
         scripts=bool(checks),
         http=any(needs_http(check) for check in checks),
         bfd=request.timing(pair.timing if pair else None).bfd,
+        ip_version=seen.place.subnet.cidr.version,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -179,6 +179,17 @@ def test_vmac_needs_two_address_pairs() -> None:
     change_port(world, "ha_first", pairs=TEN[:9])
     assert report(world).ok
     assert codes(report(world, replace(HOWTO, mode=ModeChoice.VMAC)).findings) == ["pairs-full"]
+
+
+def test_an_ipv6_pair_is_judged_by_the_ipv6_firewall() -> None:
+    world = howto_world()
+    change_facts(world, "ha_first", firewall_v6="ip6tables drops it")
+    assert report(world).ok
+    change_subnet(world, cidr=ip_network("fd00::/64"), pools=(), gateway=None, dns=())
+    for port in list(world.ports.values()):
+        fixed = replace(port.fixed_ips[0], address=ip_address(f"fd00::{port.mac[-2:]}"))
+        world.ports[port.id] = replace(port, fixed_ips=(fixed,))
+    assert "guest-firewall" in codes(report(world, replace(HOWTO, verify=False)).findings)
 
 
 def test_a_pair_that_is_there_is_checked_by_its_name_alone() -> None:
