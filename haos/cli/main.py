@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import signal
 import sys
-import textwrap
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +14,7 @@ import click
 
 from haos import __version__
 from haos.cli.options import Settings, common_options
+from haos.cli.width import Context, columns
 from haos.errors import HaosError, Interrupted
 from haos.view.plain import never_fail
 
@@ -50,6 +48,8 @@ No cloud at hand?  haos lab demo
 
 class LazyGroup(click.Group):
     """A group that imports a sub-command only to run it or to show its own help."""
+
+    context_class = Context
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -135,6 +135,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = show(Interrupted("interrupted"))
     except HaosError as error:
         if settings.debug:
+            import traceback
+
             traceback.print_exc()
         code = show(error)
     except BrokenPipeError:
@@ -153,9 +155,15 @@ def show(error: HaosError) -> int:
 
 def readable(line: str) -> str:
     """Return a line broken between words, where it would not fit the terminal."""
-    width = shutil.get_terminal_size().columns
+    import textwrap
+
     return textwrap.fill(
-        line, width, subsequent_indent=" " * 4, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+        line,
+        columns(),
+        subsequent_indent=" " * 4,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
     )
 
 

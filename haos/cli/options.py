@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from haos.cli.width import Context
 from haos.view.style import LIST_FORMATS, QUOTES, SHOW_FORMATS, Style
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Option(click.Option):
 
 class Command(click.Command):
     """A command whose help groups its options under headings, in the order of their first appearance."""
+
+    context_class = Context
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each group under its heading."""
