@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import pytest
@@ -25,24 +25,31 @@ def lab_machine() -> None:
         pytest.skip(reason)
 
 
+@contextmanager
+def running(fabric: str) -> Iterator[LabStatus]:
+    """Have a lab with a kind of fabric, and take it down again."""
+    name = f"test-{fabric}-{os.getpid()}"
+    try:
+        yield control.up(name, fabric=fabric)
+    finally:
+        control.down(name)
+
+
 @pytest.fixture(scope="session")
-def lab_with(lab_machine: None) -> Iterator[Callable[[str], LabStatus]]:
-    """Give the session's one lab with a kind of fabric: `lab_with("learning")`. All go down at the end."""
+def lab(lab_machine: None) -> Iterator[LabStatus]:
+    """The session's lab, of the default fabric, as it was when it came up."""
+    with running("ovs") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lab_with(lab_machine: None, lab: LabStatus) -> Iterator[Callable[[str], LabStatus]]:
+    """Give a lab with a kind of fabric: `lab_with("learning")`. All but the session's own go down with the module.
+
+    Not later: root may have 128 inotify instances (fs.inotify.max_user_instances), and each instance takes seven.
+    """
     with ExitStack() as stack:
-
-        @cache
-        def running(fabric: str) -> LabStatus:
-            name = f"test-{fabric}-{os.getpid()}"
-            stack.callback(control.down, name)
-            return control.up(name, fabric=fabric)
-
-        yield running
-
-
-@pytest.fixture(scope="session")
-def lab(lab_with: Callable[[str], LabStatus]) -> LabStatus:
-    """A running lab of the default fabric, as it was when it came up."""
-    return lab_with("ovs")
+        yield cache(lambda fabric: lab if fabric == "ovs" else stack.enter_context(running(fabric)))
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +58,7 @@ def lab_name(lab: LabStatus) -> str:
     return lab.name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def bad_lab(lab_machine: None) -> Iterator[str]:
     """The name of another lab, for tests that break things in it and mend them again."""
     name = f"test-bad-{os.getpid()}"
