@@ -142,6 +142,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         code = 1
+    except Exception as error:
+        from haos.cli.surroundings import explained
+
+        known = explained(error)
+        if known is None:
+            raise
+        code = show(known)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -172,5 +179,5 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     for each in STOPPING:
         # A handler that does nothing, not SIG_IGN, which every ssh of the undo would inherit.
         signal.signal(each, lambda *_: None)
-    click.echo("haos: interrupted; undoing what is under way, which can take a minute", err=True)
+    click.echo("haos: interrupted; what is under way is ended or undone, which can take a minute", err=True)
     raise KeyboardInterrupt

@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from haos.lab.locks import locked
 from haos.lab.model import FabricKind, SwitchSettings
 from haos.lab.namespaces import environment as program_environment
 from haos.lab.namespaces import python
-from haos.lab.paths import NAME, LabPaths, labs_dir
+from haos.lab.paths import NAME, LabPaths, cache_dir, labs_dir
 from haos.lab.status import InstanceStatus, LabStatus, read_status
 from haos.lab.waiting import await_login, await_ready
 from haos.lab.wire import encode
@@ -58,6 +59,7 @@ def up(
 ) -> LabStatus:
     """Start a lab and wait until every instance answers; one that runs already is left alone."""
     paths = LabPaths(name)
+    _check_folder()
     if _running(paths) is None:
         requirements.check(install=install, progress=progress, kind=FabricKind(fabric))
         image.ensure(progress, claims.images_in_use)
@@ -162,6 +164,19 @@ def add_instance(
     made = lab_request(name, "POST", "/lab/instances", body)["instance"]["id"]
     await_login(paths, _claim(paths), LOGIN_S, only=made)
     return next(each for each in status(name).instances if each.id == made)
+
+
+def _check_folder() -> None:
+    """Raise LabError where the lab could not keep its files."""
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_dir()):
+            return
+    except OSError as error:
+        raise LabError(
+            f"the lab cannot keep its files in {cache_dir()}: {error.strerror}",
+            hint="set XDG_CACHE_HOME to a directory that can be written",
+        ) from error
 
 
 def _running(paths: LabPaths) -> Claim | None:

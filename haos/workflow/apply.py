@@ -87,7 +87,7 @@ def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger
     try:
         for changes in in_batches(plan.changes):
             for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
-    except (HaosError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
         if keep and ledger.undos and isinstance(error, HaosError):
             raise kept(error, ledger) from error
         raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx)

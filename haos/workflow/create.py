@@ -9,7 +9,7 @@ from typing import NoReturn
 from haos.core import record
 from haos.core.changes import Undo
 from haos.core.checks import Finding, raise_blockers
-from haos.core.model import Mode, Node, Pair
+from haos.core.model import Mode, Pair
 from haos.core.nodeconf import node_configs
 from haos.core.plan import Desired, Plan, Seen, make_plan
 from haos.errors import (
@@ -190,17 +190,22 @@ def _verified(prepared: Prepared, pair: Pair, undos: list[Undo], ctx: Context) -
             raise failed(verification, prepared)
         return verification
     except LeftoverError as error:
-        _leftover(error, undos, nodes, ctx)
+        _leftover(error, prepared, undos, ctx)
     except VerificationError as error:
         if prepared.request.keep_on_failure:
             raise
         raise_after_undo(error, undos, nodes, ctx)
-    except KeyboardInterrupt as error:
+    except (Exception, KeyboardInterrupt) as error:
         raise_after_undo(error, undos, nodes, ctx)
 
 
-def _leftover(error: LeftoverError, undos: list[Undo], nodes: tuple[Node, ...], ctx: Context) -> NoReturn:
-    left = undo_all(undos, nodes, ctx)
+def _leftover(error: LeftoverError, prepared: Prepared, undos: list[Undo], ctx: Context) -> NoReturn:
+    if prepared.request.keep_on_failure:
+        raise error
+    left = undo_all(undos, prepared.place.nodes, ctx)
+    if not left and prepared.is_new:
+        reason = f"{error}; the pair was undone, and that with it"
+        raise VerificationError(reason, hint="run the same command again") from error
     reason = f"{error}. {'Not undone: ' + '; '.join(left) if left else 'All that this run made was undone'}"
     raise LeftoverError(reason, hint=error.hint) from error
 

@@ -250,6 +250,30 @@ def test_interrupted_it_undoes_all() -> None:
     unharmed(world, before)
 
 
+@pytest.mark.parametrize("effect", ["configure ha_second", "withdraw ha_first"])
+def test_a_bug_leaves_nothing_half_done(effect: str) -> None:
+    world = howto_world()
+    before = world.snapshot()
+    strike_at(world, EFFECTS.index(effect), "before", lambda: ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        run(world)
+    unharmed(world, before)
+
+
+def test_a_trial_that_could_not_be_ended_goes_with_the_pair() -> None:
+    world = howto_world()
+    before = world.snapshot()
+
+    def strike(at: int, name: str, when: str) -> None:
+        if name.startswith("reinstate"):
+            raise RemoteError("somebody tore it down meanwhile")
+
+    world.effects.strike = strike
+    with pytest.raises(VerificationError, match="somebody tore it down meanwhile; the pair was undone"):
+        run(world)
+    unharmed(world, before)
+
+
 def test_what_cannot_be_undone_is_listed_and_the_reservation_stays() -> None:
     world = howto_world()
 
