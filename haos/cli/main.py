@@ -15,7 +15,7 @@ import click
 from haos import __version__
 from haos.cli.options import Settings, common_options
 from haos.cli.width import Context, columns
-from haos.errors import HaosError, Interrupted
+from haos.errors import HaosError, Interrupted, UsageError
 from haos.view.plain import never_fail
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             signal.signal(number, _interrupt)
     try:
         code = cli.main(own, prog_name="haos", standalone_mode=False, obj=settings)
+    except click.UsageError as error:
+        code = show_misuse(error)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -150,6 +152,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         code = show(known)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def show_misuse(error: click.UsageError) -> int:
+    """Print what click has against the command line, as any other error; a group without a command shows its help."""
+    if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):  # of click 8.2
+        error.show()
+        return error.exit_code
+    words = " ".join(error.format_message().split()).rstrip(".")
+    path = error.ctx.command_path if error.ctx else "haos"
+    return show(UsageError(f"{words[:1].lower()}{words[1:]}", hint=f"{path} --help"))
 
 
 def show(error: HaosError) -> int:

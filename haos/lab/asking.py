@@ -23,7 +23,15 @@ def request(url: str, method: str, body: dict[str, Any] | None = None) -> Any:
             text = answer.read()
     except urllib.error.HTTPError as error:
         with error:
-            raise LabError(f"the lab refused {method} {asked.selector}: {error.read().decode()}") from error
+            raise LabError(f"the lab refuses: {_message(error.read())}") from error
     except OSError as error:
         raise LabError(f"the lab does not answer: {error}") from error
     return json.loads(text) if text else None
+
+
+def _message(answer: bytes) -> str:
+    """Return what an error body says, as it is if it is not one of the lab's own."""
+    try:
+        return str(json.loads(answer)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return answer.decode(errors="replace")

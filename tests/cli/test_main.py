@@ -105,20 +105,23 @@ def test_the_cloud_is_chosen_as_the_openstack_client_does(
 @pytest.mark.parametrize(
     ("argv", "reason"),
     [
-        (("create",), "Missing option '--network'"),
+        (("create",), "missing option '--network'"),
         (("create", "--network", "n", "--nodes", "a,b", "--vip", "x"), "'x' is not an IP address"),
         (("create", "--network", "n", "--nodes", "a,,b"), "holds an empty name"),
         (("create", "--network", "n", "--nodes", "a,b", "--exit-code"), "--exit-code goes with --dry-run"),
         (("failover-test", "--fault", "flood"), "'flood' is not one of"),
-        (("nonsense",), "No such command 'nonsense'"),
-        (("status", "--nonsense"), "No such option"),
+        (("nonsense",), "no such command 'nonsense'"),
+        (("status", "--nonsense"), "no such option"),
     ],
 )
 def test_usage_errors_end_with_2(haos: Haos, argv: tuple[str, ...], reason: str) -> None:
     ended = haos(*argv)
     assert ended.code == 2
     assert ended.out == ""
-    assert reason in ended.err
+    said, hint = ended.err.splitlines()
+    assert said.startswith("haos: ")
+    assert reason in said
+    assert hint in (f"  hint: haos {argv[0]} --help", "  hint: haos --help")
 
 
 def test_an_unknown_cloud_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +152,7 @@ def test_help_is_what_the_option_says(haos: Haos, words: tuple[str, ...]) -> Non
 def test_help_of_what_is_not_there_is_a_usage_error(haos: Haos) -> None:
     ended = haos("help", "lab", "nonsense")
     assert ended.code == 2
-    assert "No such command 'lab nonsense'" in ended.err
+    assert "no such command 'lab nonsense'" in ended.err
 
 
 def test_version(haos: Haos) -> None:

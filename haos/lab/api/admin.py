@@ -111,6 +111,8 @@ class LabApi:
         With `floating` the first of its addresses that can have a floating IP gets any that is free.
         """
         body = call.request.json()
+        if not body.get("name"):
+            raise ApiError(400, "an instance must have a name")
         seed = InstanceSeed(
             name=_required(body, "name"),
             project=body.get("project", DEFAULT_PROJECT),

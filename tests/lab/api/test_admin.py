@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from haos.lab.api import Cloud, Server
+from haos.lab.asking import request
+from haos.lab.errors import LabError
 from haos.lab.model import IdleWorld, PortKind, Power
 from tests.lab.api.conftest import FIRST_PORT, Client, Login
 
@@ -148,6 +150,21 @@ def test_an_instance_on_no_such_network_is_refused_whole(demo: Client, lab: Clie
     assert lab("POST", "/lab/instances", {"name": "x"}).status == 400
     assert len(demo.nova("GET", "/servers").body["servers"]) == 3
     assert len(demo.neutron("GET", "/ports").body["ports"]) == 4
+
+
+def test_an_instance_must_have_a_name(demo: Client, lab: Client) -> None:
+    answer = lab("POST", "/lab/instances", {"name": "", "networks": ["ha_lab"]})
+    assert answer.status == 400
+    assert answer.body["error"]["message"] == "an instance must have a name"
+
+
+def test_what_the_lab_refuses_is_said_in_its_own_words(cloud: Cloud) -> None:
+    server = cloud.serve()
+    try:
+        with pytest.raises(LabError, match=r"^the lab refuses: no such thing: nothing in networks is called 'nope'$"):
+            request(f"{server.url}/lab/instances", "POST", {"name": "x", "networks": ["nope"]})
+    finally:
+        server.close()
 
 
 def test_a_cable_is_cut_and_mended_and_neutron_knows_nothing(demo: Client, lab: Client, world: IdleWorld) -> None:
