@@ -1,4 +1,4 @@
-"""Measure how long the VIP is gone, for each profile: `python -m bench.outages [ROUNDS]`, on a lab of its own.
+"""Measure how long the VIP is gone: `python -m bench.outages [ROUNDS [PROFILE…]]`, on a lab of its own.
 
 Each round withdraws the pair's instance and stops the daemon, through haos's own `failover-test`, and then cuts the
 cable of the Active node at the switch: every frame is lost both ways, the carrier stays up, Neutron knows nothing.
@@ -69,8 +69,8 @@ class Bench:
     observer: Instance
     context: Context
 
-    def measure(self, rounds: int) -> dict[str, Measured]:
-        """Return fault -> what was measured, the ways back included."""
+    def measure(self, rounds: int, at_each: Callable[[], None]) -> dict[str, Measured]:
+        """Return fault -> what was measured, the ways back included; `at_each` is called in every round."""
         found: dict[str, Measured] = {}
         for number in range(rounds):
             print(f"  round {number + 1} of {rounds}", file=sys.stderr)
@@ -79,6 +79,7 @@ class Bench:
                 found.setdefault(leg.label, Measured(leg.bound_s)).add(leg.outage, leg.verdict)
             for fault, bound_s, outage, verdict in self._partition():
                 found.setdefault(fault, Measured(bound_s)).add(outage, verdict)
+            at_each()
         return found
 
     def _partition(self) -> Iterator[tuple[str, float, Outage | None, Verdict]]:
@@ -134,27 +135,24 @@ def bench_of(lab: str, interval_s: float) -> Iterator[Bench]:
             teardown(created.pair.name, purge=False, ctx=run.context)
 
 
-def load() -> str:
-    """Return how busy the machine is."""
-    return f"load {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores"
-
-
 def main() -> int:
     """Print the table; the exit code is 1 if an outage was not within its bound."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    profiles = sys.argv[2:] or list(vrrp.PROFILES)
     lab = f"bench-{os.getpid()}"
     control.up(lab, progress=lambda line: print(line, file=sys.stderr))
-    before, all_passed, rows = load(), True, []
+    all_passed, rows, loads = True, [], []
     try:
-        for profile, interval_s in vrrp.PROFILES.items():
+        for profile in profiles:
             print(f"profile {profile}", file=sys.stderr)
-            with bench_of(lab, interval_s) as bench:
-                for fault, measured in bench.measure(rounds).items():
+            with bench_of(lab, vrrp.PROFILES[profile]) as bench:
+                for fault, measured in bench.measure(rounds, lambda: loads.append(os.getloadavg()[0])).items():
                     rows.append(measured.row(profile, fault))
                     all_passed = all_passed and measured.passed == len(measured.outages_s)
     finally:
         control.down(lab)
-    print(f"{before} at the beginning, {load()} at the end; {rounds} rounds, a probe every {PROBE_INTERVAL_S:g} s")
+    busy = f"load {min(loads):.1f} to {max(loads):.1f} on {os.cpu_count()} cores"
+    print(f"{rounds} rounds, a probe every {PROBE_INTERVAL_S:g} s, {busy}")
     print(HEADING, "|---|---|---|---|---|---|---|", *rows, sep="\n")
     return 0 if all_passed else 1
 
