@@ -246,6 +246,7 @@ class FakeNode:
         with self.world.effects.effect(f"configure {self.instance.name}"):
             changed = self.files.get(config.pair) != config
             self.files[config.pair] = config
+            self.withdrawn.discard(config.pair)
         return changed
 
     def activate(self) -> None:
@@ -297,11 +298,15 @@ class FakeNode:
     def remove(self, removal: Removal) -> Removed:
         self._reach()
         with self.world.effects.effect(f"remove {self.instance.name}"):
-            self.files.pop(removal.pair, None)
             self.running.discard(removal.pair)
-            self.withdrawn.discard(removal.pair)
-            if not self.files:
+            if removal.returning:
+                self.withdrawn |= {removal.pair} & set(self.files)
+            else:
+                self.files.pop(removal.pair, None)
+                self.withdrawn.discard(removal.pair)
+            if not set(self.files) - self.withdrawn:
                 self.daemon = self.enabled = False
+            if not self.files:
                 if removal.purge_package and self.package_by_haos:
                     self.package = None
                 self.package_by_haos = False

@@ -92,11 +92,12 @@ def vrids_in_use(facts: NodeFacts, version: int) -> set[int]:
 
     An instance whose version cannot be told (no virtual address in sight) counts for both.
     """
-    texts = (facts.main_config or "", *facts.pair_files.values())
-    return {vrid for text in texts for vrid, of in _instances(text) if of in (None, version)}
+    pairs = (one for text in facts.pair_files.values() for one in vrids_of(text))
+    return {vrid for vrid, of in (*facts.other_vrids, *pairs) if of in (None, version)}
 
 
-def _instances(text: str) -> Iterator[tuple[int, int | None]]:
+def vrids_of(text: str) -> Iterator[tuple[int, int | None]]:
+    """Yield (VRID, IP version or None if it cannot be told) of every instance that a text holds itself."""
     for body in re.split(r"^\s*vrrp_instance\s", text, flags=re.MULTILINE)[1:]:
         vrid = re.search(r"^\s*virtual_router_id\s+(\d+)", body, re.MULTILINE)
         vip = re.search(r"^\s*virtual_ipaddress\s*\{\s*([0-9A-Fa-f.:]+)", body, re.MULTILINE)

@@ -29,6 +29,7 @@ class NodeFacts:
     package_by_haos: bool = False
     check_files: Mapping[str, str] = field(default_factory=dict)  # "web.check-1" -> text of a pair's service check
     other_instances: tuple[str, ...] = ()  # vrrp_instances that are not haos's, includes followed
+    other_vrids: frozenset[tuple[int, int | None]] = frozenset()  # theirs: (VRID, IP version, None if unclear)
     features: frozenset[str] = frozenset()  # what keepalived was built with: "vmac", "json", "bfd", …
     config_messages: tuple[str, ...] = ()  # what --config-test says of the present keepalived.conf
     script_security: bool = False  # enable_script_security stands in the present configuration
@@ -98,7 +99,7 @@ class Removal:
     vip: Address
     interface: str | None
     purge_package: bool = False
-    returning: bool = False  # the pair comes back at once, in another mode: what pairs share stays
+    returning: bool = False  # the pair comes back at once, in another mode: its files stay, withdrawn
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from haos.core import guest_firewall, guestnet
 from haos.core.guest_rules import Interface, Packet
-from haos.core.keepalived import PACKAGE_MARKER, parse_roles, parse_roles_of_text
+from haos.core.keepalived import PACKAGE_MARKER, parse_roles, parse_roles_of_text, vrids_of
 from haos.core.model import Address, Role
 from haos.core.node import NodeFacts, Removed, Sight, Survey
 
@@ -82,6 +82,7 @@ def _parse_config(seen: Mapping[str, str]) -> dict[str, Any]:
     code, _, said = seen.get("config_test", "0").partition(" ")
     return {
         "other_instances": tuple(re.findall(r"^\s*vrrp_instance\s+([^\s{]+)", config, re.MULTILINE)),
+        "other_vrids": frozenset(vrids_of(config)),
         "config_messages": tuple(line for line in said.splitlines() if line.strip()) if code != "0" else (),
         "script_security": bool(re.search(r"\benable_script_security\b", config)),
     }

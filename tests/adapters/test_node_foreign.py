@@ -12,6 +12,7 @@ from haos.adapters.node import Node
 from haos.core.keepalived import (
     INCLUDE_LINE,
     MAIN_PATH,
+    vrids_in_use,
 )
 from haos.core.nodeconf import config_current
 from haos.errors import StepError
@@ -93,14 +94,67 @@ def test_running_foreign_instance_is_undisturbed_and_edits_survive(box: Sandbox,
     assert transitions == ["BACKUP", "MASTER"]
 
 
-def test_foreign_daemon_that_did_not_run_is_stopped_again(box: Sandbox, node: Node) -> None:
-    box.write(MAIN_PATH, FOREIGN)
+def test_foreign_daemon_that_had_nothing_to_run_is_stopped_again(box: Sandbox, node: Node) -> None:
+    box.write(MAIN_PATH, "! vrrp_instance VI_1 {\n")
     box.sh("systemctl disable keepalived.service")
     before = box.snapshot()
     bring_up(node, box)
     assert node.facts(MAC).daemon_enabled
     node.remove(removal())
     assert box.snapshot() == before
+
+
+def owns(box: Sandbox) -> None:
+    """Have an instance of the operator's own run, and be Active, and still run after haos has gone."""
+    box.sh("systemctl reload keepalived.service")
+    box.until(lambda: box.holds("10.200.51.77"), "the operator's own VIP")
+    pids = daemon(box)
+    done = Node(box, "ha_first").remove(removal()).done
+    assert daemon(box) == pids
+    assert "left keepalived running: it runs what is not haos's" in done
+    assert box.sh("systemctl is-enabled keepalived.service") == "enabled\n"
+    box.until(lambda: not box.holds("10.200.51.9"), "our VIP gone")
+    assert box.holds("10.200.51.77")
+    assert not re.search(r"^(stop|restart|disable)", box.sh("cat /run/fake/systemctl.log"), re.MULTILINE)
+
+
+def test_instance_that_was_added_to_our_keepalived_conf_goes_on(box: Sandbox, node: Node) -> None:
+    box.sh("systemctl disable keepalived.service")
+    bring_up(node, box)
+    box.write(MAIN_PATH, box.read(MAIN_PATH) + FOREIGN.encode())
+    box.sh(": >/run/fake/systemctl.log")
+    owns(box)
+
+
+def test_instance_of_a_daemon_that_did_not_run_at_first_goes_on(box: Sandbox, node: Node) -> None:
+    box.write(MAIN_PATH, "include more/*.conf\n")
+    box.write("/etc/keepalived/more/a.conf", FOREIGN)
+    box.sh("systemctl disable keepalived.service")
+    bring_up(node, box)
+    box.sh(": >/run/fake/systemctl.log")
+    owns(box)
+    assert box.read(MAIN_PATH) == b"include more/*.conf\n"
+
+
+def test_instance_that_only_keepalived_itself_finds_goes_on(box: Sandbox, node: Node) -> None:
+    """Behind a condition, say: what it runs counts like what its files tell."""
+    box.write(MAIN_PATH, "$HOW=vrrp_instance\n" + FOREIGN.replace("vrrp_instance", "$HOW"))
+    bring_up(node, box)
+    assert node.facts(MAC).other_instances == (), "or the test shows nothing"
+    box.sh(": >/run/fake/systemctl.log")
+    owns(box)
+
+
+def test_removal_that_was_killed_before_the_reload_is_completed(box: Sandbox, node: Node) -> None:
+    box.write(MAIN_PATH, FOREIGN)
+    bring_up(node, box)
+    box.sh("mv /etc/keepalived/haos.d/web.conf /etc/keepalived/haos.d/web.conf.withdrawn")
+    box.write(MAIN_PATH, FOREIGN)
+    node.remove(removal())
+    box.until(lambda: not box.holds("10.200.51.9"), "our VIP gone")
+    runs = "kill -$(keepalived --signum=JSON) $(cat /run/fake/pid); sleep 0.1; cat /tmp/keepalived.json 2>/dev/null"
+    box.until(lambda: "VI_1" in box.sh(runs), "keepalived says what it runs")
+    assert "haos_web" not in box.sh(runs)
 
 
 def test_our_keepalived_conf_with_an_edit_is_kept(box: Sandbox, node: Node) -> None:
@@ -141,6 +195,7 @@ def test_refused_configuration_changes_nothing(box: Sandbox, node: Node, spoil: 
 def test_vrid_in_an_included_file_is_found(box: Sandbox, node: Node) -> None:
     box.write(MAIN_PATH, "include extra/*.conf\n")
     box.write("/etc/keepalived/extra/one.conf", FOREIGN.replace("51\n", "7\n"))
+    assert vrids_in_use(node.facts(MAC), 4) == {7}, "so that another is chosen"
     with pytest.raises(StepError, match="VRID 7 is used on ens3 by another instance of this node, VI_1"):
         node.configure(config_for(node))
 

@@ -143,6 +143,7 @@ def test_package_that_was_there_is_not_ours(box: Sandbox, node: Node) -> None:
 def test_nothing_starts_where_an_old_configuration_lies(box: Sandbox, node: Node) -> None:
     give(box, "apt")
     box.write(MAIN_PATH, "vrrp_instance old {\n}\n")
+    assert node.facts(MAC).other_instances == ("old",), "seen before its keepalived is there"
     node.install_keepalived()
     calls = [line.split()[0] for line in box.read("/run/fake/systemctl.log").decode().splitlines()]
     assert calls.index("mask") < calls.index("install") < calls.index("unmask")

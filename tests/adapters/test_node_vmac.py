@@ -109,7 +109,7 @@ def test_mode_is_switched_beside_neighbours(box: Sandbox, node: Node, modes: tup
     bring_up(node, box, replace(VMAC, mode=modes[0]))
     box.until(lambda: box.holds("10.200.51.77"), "the foreign VIP")
     transitions = box.sh("grep -cE '(VI_1|haos_db).*STATE' /run/fake/keepalived.log")
-    node.remove(removal(VMAC))
+    node.remove(replace(removal(VMAC), returning=True))
     assert not box.holds(str(VMAC.vip))
     bring_up(node, box, replace(VMAC, mode=modes[1]))
     device = "vrrp.9" if modes[1] is Mode.VMAC else "ens3"

@@ -22,6 +22,7 @@ from haos.core.keepalived import (
     parse_roles,
     parse_roles_of_text,
     vrids_in_use,
+    vrids_of,
 )
 from haos.core.model import Member, Mode, Pair, Role, ServiceCheck, Timing
 from haos.core.node import NodeConfig, NodeFacts, NodeFile
@@ -199,7 +200,9 @@ def test_vrids_in_use_are_told_apart_by_ip_version() -> None:
     four = "vrrp_instance a {\n virtual_router_id 4\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n"
     six = "vrrp_instance b {\n virtual_router_id 6\n virtual_ipaddress {\n fd00::1\n }\n}\n"
     bare = "vrrp_instance c {\n virtual_router_id 9\n}\n"
-    facts = replace(FACTS, main_config=four + six + bare, pair_files={"web": render().text})
+    others = frozenset(vrids_of(four + six + bare))
+    assert others == {(4, 4), (6, 6), (9, None)}
+    facts = replace(FACTS, other_vrids=others, pair_files={"web": render().text})
     assert vrids_in_use(facts, 4) == {4, 7, 9}
     assert vrids_in_use(facts, 6) == {6, 9}
 

@@ -211,9 +211,15 @@ def test_features_are_what_it_was_built_with() -> None:
 OTHERS = """\
 ! enable_script_security
 vrrp_instance VI_1 {
+    virtual_router_id 7  # not 8
+    virtual_ipaddress {
+        # fd00::9
+        10.0.0.9
+    }
 }
 # vrrp_instance VI_2 {
 vrrp_instance VI_3{
+    virtual_router_id 9
 }
 """
 
@@ -222,6 +228,7 @@ def test_present_configuration() -> None:
     said = "5 (/etc/keepalived/keepalived.conf: Line 3) Unknown keyword 'x'\n"
     facts = parse_facts(altered("facts-fresh.txt", others_config=OTHERS, config_test=said), MAC)
     assert facts.other_instances == ("VI_1", "VI_3")
+    assert facts.other_vrids == {(7, 4), (9, None)}
     assert facts.config_messages == ("(/etc/keepalived/keepalived.conf: Line 3) Unknown keyword 'x'",)
     assert not facts.script_security
     secure = altered("facts-fresh.txt", others_config="global_defs { enable_script_security }", config_test="0 x\n")

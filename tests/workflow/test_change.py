@@ -154,6 +154,25 @@ def test_a_change_that_is_killed_anywhere_is_completed_by_the_next_run(what: str
     assert world.snapshot() == clean
 
 
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_change_of_mode_that_is_killed_keeps_the_service_checks(nth: int) -> None:
+    world = howto_world(keepalived="2.2.7")
+    run(world, CHANGES["checks"])
+    removals: list[str] = []
+
+    def hit(_: int, name: str, moment: str) -> None:
+        if name.startswith("remove") and moment == "after":
+            removals.append(name)
+            if len(removals) == nth:
+                raise Killed
+
+    world.effects.strike = hit
+    with pytest.raises(Killed):
+        run(world, CHANGES["mode"])
+    world.effects.strike = lambda *_: None
+    assert run(world, CHANGES["mode"]).pair.checks == CHANGES["checks"].checks
+
+
 def test_priorities_name_the_preferred_node() -> None:
     world = howto_world()
     created = run(world, replace(HOWTO, priorities=(100, 150)))

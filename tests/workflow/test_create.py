@@ -435,10 +435,9 @@ def test_what_another_pairs_own_group_lets_pass_is_not_relied_on() -> None:
 
 def test_vrids_of_other_instances_on_the_nodes_are_avoided() -> None:
     world = howto_world(keepalived="2.2.7")
-    theirs = "vrrp_instance theirs {\n  virtual_router_id 1\n}\n"
     node = next(iter(world.nodes.values()))
     facts = node.facts
-    node.facts = lambda mac: replace(facts(mac), main_config=theirs)  # type: ignore[method-assign]
+    node.facts = lambda mac: replace(facts(mac), other_vrids=frozenset({(1, 4)}))  # type: ignore[method-assign]
     assert prepare(HOWTO, context_of(world)).pair.vrid == 2
 
 

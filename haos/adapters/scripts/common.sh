@@ -216,6 +216,19 @@ config_files() {
     done | sort -u
 }
 
+# Everything that keepalived reads and that is not haos's.
+others_config() {
+    config_files | while IFS= read -r file; do
+        [ "${file%/*}" = "$FOLDER" ] || { cat "$file"; echo; }
+    done | head -c 1000000
+}
+
+# has_others_to_run: whether keepalived has something to run that is not haos's, by its files or by what it runs now.
+has_others_to_run() {
+    others_config | sed 's/[#!].*//' | grep -qE '^[[:space:]]*(vrrp_instance|virtual_server)[[:space:]]' && return
+    dump JSON keepalived.json 20 | grep -oE '"iname": ?"[^"]*"' | grep -qvE '"haos_[^"]*"$'
+}
+
 why_not() {
     journalctl -q -u keepalived.service -n 20 -o cat --no-pager 2>/dev/null |
         grep -v -e '^Start' -e '^Stop' -e systemd | tail -n 1

@@ -24,18 +24,11 @@ emit_pairs() {
     done
 }
 
-# Everything that keepalived reads and that is not haos's.
-others_config() {
-    config_files | while IFS= read -r file; do
-        [ "${file%/*}" = "$FOLDER" ] || { cat "$file"; echo; }
-    done | head -c 1000000
-}
-
 emit_keepalived() {
+    [ ! -s "$MAIN" ] || emit others_config "$(others_config)"
     has keepalived || return
     emit version "$(keepalived --version 2>&1)"
     [ -s "$MAIN" ] || return
-    emit others_config "$(others_config)"
     said=$(timeout 5 keepalived --config-test 2>&1)
     emit config_test "$? $said"
 }

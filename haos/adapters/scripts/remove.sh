@@ -63,16 +63,27 @@ exclude_from_foreign() {
     did "removed haos's line from $main"
 }
 
+# The daemon goes back to what it was before the first pair, unless somebody else's instance lives on it by now: one
+# that was added since, or put to use, must not end with haos's.
+settle_daemon() {
+    case $(was) in
+    *' inactive' | *' failed')
+        has_others_to_run || { stop_daemon; return; }
+        is_state active && did "left keepalived running: it runs what is not haos's"
+        ;;
+    esac
+    reload
+}
+
 remove_last() {
     if main_is_ours; then
         stop_daemon
         take "$MAIN"
     elif [ -f "$MAIN" ] && grep -qxF "$INCLUDE" "$MAIN"; then
         exclude_from_foreign
-        case $(was) in
-        *' inactive' | *' failed') stop_daemon ;;
-        *) reload ;;
-        esac
+        settle_daemon
+    elif [ -f "$MAIN" ] && [ -f "$UNIT_WAS" ]; then
+        settle_daemon # a removal that was killed took the line away already
     elif [ ! -f "$MAIN" ]; then
         stop_daemon
     fi
@@ -135,6 +146,24 @@ has_others() {
     return 1
 }
 
+# forget_files: the pair's own go last. One that comes back in another mode is put in their place by its
+# configuration; until then they are all that keeps its service checks.
+forget_files() {
+    if [ "$RETURNING" = yes ]; then
+        [ -z "$was_there" ] || did "moved $conf aside"
+        return
+    fi
+    for check in "$FOLDER/$PAIR".check-*; do
+        is_check_of "$PAIR" "$check" && take "$check"
+    done
+    if [ -n "$was_there" ]; then
+        rm -f "$conf.withdrawn" || die "cannot remove $conf.withdrawn"
+        did "removed $conf"
+    else
+        take "$conf.withdrawn"
+    fi
+}
+
 # The pair's file stays, out of keepalived's sight, until all is undone that it tells of.
 remove_pair() {
     conf=$FOLDER/$PAIR.conf
@@ -156,15 +185,7 @@ remove_pair() {
     release_links "$links"
     release_vip
     [ -z "$links" ] || release_tables
-    for check in "$FOLDER/$PAIR".check-*; do
-        is_check_of "$PAIR" "$check" && take "$check"
-    done
-    if [ -n "$was_there" ]; then
-        rm -f "$conf.withdrawn" || die "cannot remove $conf.withdrawn"
-        did "removed $conf"
-    else
-        take "$conf.withdrawn"
-    fi
+    forget_files
     restore_sysctls
 }
 

@@ -3,9 +3,8 @@
 SYSCTLS=$FOLDER/.sysctls-before-vmac
 CONF=net/ipv4/conf
 
-# Print "LINK INTERFACE" of every pair in vmac mode, or of the files given.
+# vmac_links FILE…: print "LINK INTERFACE" of every pair in vmac mode.
 vmac_links() {
-    [ $# -gt 0 ] || set -- "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn
     for file in "$@"; do
         [ -f "$file" ] && sed -n 's/^# haos-vmac: \([^ ]*\) on \([^ ]*\)$/\1 \2/p' "$file"
     done
@@ -26,7 +25,12 @@ save_sysctls() {
 # restore_sysctls: those that no pair needs any more, if they are still what keepalived made them.
 restore_sysctls() {
     [ -f "$SYSCTLS" ] || return 0
-    links=$(vmac_links; others_links)
+    links=$(
+        for other in "$FOLDER"/*.conf "$FOLDER"/*.conf.withdrawn; do
+            [ "$other" = "$FOLDER/$PAIR.conf.withdrawn" ] || vmac_links "$other"
+        done
+        others_links
+    )
     temp=$FOLDER/.haos-sysctls.tmp
     : >"$temp"
     while read -r key value; do
