@@ -39,16 +39,25 @@ case " $* " in
     echo install >>/run/fake/systemctl.log
     cp {PACKAGE} /usr/sbin/keepalived
     printf 'keepalived\\nlibnl-3-200\\n' >>/run/fake/packages
+    if [ -e /run/fake/other-is-broken ]; then
+        echo "E: Sub-process /usr/bin/dpkg returned an error code (1)" >&2
+        exit 100
+    fi
     [ ! -e /run/fake/ships-example ] || echo 'vrrp_instance example {{ }}' >{MAIN_PATH}
     ;;
 *" update "*) rm -f /run/fake/no-lists ;;
-*" purge "* | *" remove "*) rm -f /usr/sbin/keepalived; : >/run/fake/packages ;;
+*" purge "* | *" remove "*)
+    rm -f /usr/sbin/keepalived
+    : >/run/fake/packages
+    [ ! -e /run/fake/other-is-broken ] || exit 100
+    ;;
 esac
 """
 QUERY = """#!/bin/sh
 case $* in
-*Status*keepalived) grep -qx keepalived /run/fake/packages && printf installed ;;
-*Status*) sed 's/^/installed /' /run/fake/packages ;;
+*Status*keepalived) grep -qx keepalived /run/fake/packages && cat /run/fake/status ;;
+*Status*) sed "s/^/$(cat /run/fake/status) /" /run/fake/packages ;;
+'-q keepalived') grep -qx keepalived /run/fake/packages ;;
 *) cat /run/fake/packages ;;
 esac
 """
@@ -60,6 +69,7 @@ def box() -> Iterator[Sandbox]:
     require("keepalived")
     with sandbox() as made:
         made.sh(f"mv $(command -v keepalived) {PACKAGE}; echo base >/run/fake/packages; : >/run/fake/manager.log")
+        made.sh("printf installed >/run/fake/status")
         made.sh("rmdir /etc/keepalived")  # it comes, and goes, with the package
         made.sh("rm -f /usr/bin/apt-get /usr/bin/dnf /usr/bin/zypper /usr/bin/dpkg-query /usr/bin/rpm")
         yield made
@@ -129,6 +139,23 @@ def test_failure_gives_the_managers_reason_and_leaves_no_mark(box: Sandbox, node
     with pytest.raises(StepError, match="did not install keepalived: E: Could not get lock"):
         node.install_keepalived()
     box.sh("rm -f /run/lock/haos.lock")
+    assert box.snapshot() == before
+
+
+@pytest.mark.parametrize(("manager", "status"), [("apt", "installed"), ("apt", "unpacked"), ("dnf", "installed")])
+def test_package_that_a_failed_manager_left_there_is_taken_away(
+    box: Sandbox, node: Node, manager: str, status: str
+) -> None:
+    give(box, manager)
+    box.sh(f"printf {status} >/run/fake/status; touch /run/fake/other-is-broken")
+    before = box.snapshot()
+    with pytest.raises(StepError, match="did not install keepalived: E: Sub-process"):
+        node.install_keepalived()
+    assert node.facts(MAC).package_by_haos
+    assert box.read(PACKAGE_MARKER).decode() == "keepalived\nlibnl-3-200\n"
+    removed = node.remove(Removal("web", ip_address("10.200.51.9"), None, purge_package=True))
+    assert (removed.done[0], removed.left) == ("removed package keepalived", ())
+    assert node.facts(MAC).keepalived is None
     assert box.snapshot() == before
 
 

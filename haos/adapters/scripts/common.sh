@@ -229,6 +229,17 @@ has_others_to_run() {
     dump JSON keepalived.json 20 | grep -oE '"iname": ?"[^"]*"' | grep -qvE '"haos_[^"]*"$'
 }
 
+# has_package: whether keepalived is there for the package manager, be it half installed.
+has_package() {
+    if command -v apt-get >/dev/null 2>&1; then
+        case $(dpkg-query -W -f '${db:Status-Status}' keepalived 2>/dev/null) in
+        '' | not-installed | config-files) return 1 ;;
+        esac
+    else
+        rpm -q keepalived >/dev/null 2>&1
+    fi
+}
+
 why_not() {
     journalctl -q -u keepalived.service -n 20 -o cat --no-pager 2>/dev/null |
         grep -v -e '^Start' -e '^Stop' -e systemd | tail -n 1

@@ -5,8 +5,13 @@ version() {
     command -v keepalived >/dev/null 2>&1 && keepalived --version 2>&1 | head -n 1
 }
 
+# A manager that failed may have left the package there all the same: then it is haos's to take away again.
 finish() {
     unmask
+    if [ "$installed" = no ] && [ "$had_package" = no ] && has_package; then
+        note_packages
+        had_marker=yes
+    fi
     rm -f "$FOLDER"/.haos-packages.tmp "${log:-}"
     if [ "$installed" = no ] && [ "$had_marker" = no ]; then
         rm -f "$MARKER"
@@ -17,9 +22,19 @@ finish() {
 
 packages() {
     case $manager in
-    apt) dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' | sed -n 's/^installed //p' ;;
+    apt)
+        dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' |
+            sed -e '/^not-installed /d' -e '/^config-files /d' -e 's/^[^ ]* //'
+        ;;
     *) rpm -qa --qf '%{NAME}.%{ARCH}\n' ;;
     esac | LC_ALL=C sort -u
+}
+
+# What came with keepalived, for the day when it goes.
+note_packages() {
+    [ -f "$FOLDER/.haos-packages.tmp" ] || return
+    packages | LC_ALL=C comm -13 "$FOLDER/.haos-packages.tmp" - >"$MARKER"
+    sync_folder "$MARKER"
 }
 
 is_locked() {
@@ -76,6 +91,8 @@ fi
 had_main=no
 [ -e "$MAIN" ] && had_main=yes
 installed=no
+had_package=no
+has_package && had_package=yes
 had_parent=no
 [ -d "${FOLDER%/*}" ] && had_parent=yes
 had_marker=no
@@ -94,9 +111,7 @@ log=$(mktemp) || die "cannot make a temporary file"
 (umask 022 && install_package) >"$log" 2>&1 || die "$manager did not install keepalived: $(last_words "$log")"
 said=$(version) || die "$manager installed keepalived, but it does not run"
 installed=yes
-if [ -f "$FOLDER/.haos-packages.tmp" ]; then
-    packages | LC_ALL=C comm -13 "$FOLDER/.haos-packages.tmp" - >"$MARKER"
-fi
+note_packages
 # Some distributions ship an example as keepalived.conf, with VIPs of its own.
 if [ "$had_main" = no ] && [ -f "$MAIN" ]; then
     mv "$MAIN" "$SHIPPED"

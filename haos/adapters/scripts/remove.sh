@@ -128,9 +128,9 @@ purge() {
         did "kept package keepalived: other pairs need it"
     elif [ -f "$MAIN" ]; then
         did "kept package keepalived: $MAIN, which is not haos's, needs it"
-    elif ! command -v keepalived >/dev/null 2>&1; then
+    elif ! has_package; then
         :
-    elif (umask 022 && purge_package); then
+    elif (umask 022 && purge_package) || ! has_package; then
         hash -r # what the shell remembers of it is no longer true
         did "removed package keepalived"
     else
