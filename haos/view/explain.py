@@ -20,7 +20,7 @@ from haos.core.changes import (
     ReserveVip,
     UpdateRecord,
 )
-from haos.core.keepalived import HAOS_FOLDER, MAIN_PATH, WITHDRAWN_SUFFIX, pair_path
+from haos.core.keepalived import HAOS_FOLDER, MAIN_PATH, WITHDRAWN_SUFFIX, is_ours, pair_path
 from haos.core.model import RESERVATION_OWNER, AddressPair, SecurityRule
 from haos.core.names import group_mark
 from haos.core.node import NodeConfig, NodeFacts
@@ -103,16 +103,14 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
             yield comment(f"keepalived on {node}.")
             yield on_node(logins[node], *INSTALL[facts[node].package_manager or "apt"])
         case RemovePair(node, previous):
-            yield comment(f"The pair leaves {node}, whose mode changes: a reload alone would not do.")
-            yield on_node(logins[node], "rm", pair_path(previous.pair))
-            yield on_node(logins[node], "systemctl", "reload", "keepalived")
+            yield from _leave(node, previous.pair, facts[node], logins[node])
         case Configure(node, config):
             yield from _configure(node, config, facts[node], logins[node])
         case Activate(node):
             yield comment(f"keepalived on {node} runs what lies there.")
             yield on_node(logins[node], "systemctl", "daemon-reload")
             yield on_node(logins[node], "systemctl", "enable", "--now", "keepalived")
-            if facts[node].daemon_active:
+            if facts[node].daemon_active and not _stops(node, plan, facts[node]):
                 yield on_node(logins[node], "systemctl", "reload", "keepalived")
         case _:
             assert_never(change)
@@ -162,6 +160,43 @@ def on_node(login: Sequence[str], *words: str) -> str:
     return command(login[0], "-n", *login[1:], command("sudo", *words))
 
 
+def _leave(node: str, pair: str, facts: NodeFacts, login: Sequence[str]) -> Iterator[str]:
+    path = pair_path(pair)
+    remove = on_node(login, "rm", "-f", path, path + WITHDRAWN_SUFFIX)
+    if _is_alone(pair, facts):
+        yield comment(
+            f"The pair leaves {node}, whose mode changes: its keepalived ends, and is started in the new mode."
+        )
+        yield on_node(login, "systemctl", "stop", "keepalived")
+        yield remove
+        return
+    yield comment(
+        f"The pair leaves {node}, whose mode changes: keepalived must have let go of it before it comes back."
+    )
+    yield remove
+    yield on_node(login, "systemctl", "reload", "keepalived")
+
+
+def _is_alone(pair: str, facts: NodeFacts) -> bool:
+    """Say whether a node's keepalived runs nothing but this pair."""
+    ours = facts.main_config is None or is_ours(facts.main_config)
+    return ours and set(facts.pair_files) <= {pair}
+
+
+def _stops(node: str, plan: Plan, facts: NodeFacts) -> bool:
+    return any(
+        isinstance(change, RemovePair) and change.node == node and _is_alone(change.previous.pair, facts)
+        for change in plan.changes
+    )
+
+
+def _include(config: NodeConfig, facts: NodeFacts, login: Sequence[str]) -> str:
+    # A last line without an end gets one first; ours then has none either: taken away, the bytes are as before.
+    ended = (facts.main_config or "\n").endswith("\n")
+    line = command("printf", "%s\\n" if ended else "\\n%s", config.include_line or "")
+    return command(login[0], "-n", *login[1:], f"{line} | sudo tee -a {MAIN_PATH} >/dev/null")
+
+
 def _configure(node: str, config: NodeConfig, facts: NodeFacts, login: Sequence[str]) -> Iterator[str]:
     yield comment(f"The files on {node}.")
     yield on_node(login, "install", "-d", "-m", "0750", HAOS_FOLDER)
@@ -171,8 +206,8 @@ def _configure(node: str, config: NodeConfig, facts: NodeFacts, login: Sequence[
             put = command("sudo", "install", "-D", "-m", f"{file.mode:04o}", "/dev/stdin", file.path)
             yield from with_input((*login, put), file.text)
     if config.pair in facts.withdrawn:
-        yield on_node(login, "rm", pair_path(config.pair) + WITHDRAWN_SUFFIX)
+        yield on_node(login, "rm", "-f", pair_path(config.pair) + WITHDRAWN_SUFFIX)
     if not is_included(config, facts):
         yield comment("keepalived.conf is yours: one line is added to it.")
-        yield from with_input((*login, f"sudo tee -a {MAIN_PATH} >/dev/null"), f"{config.include_line}\n")
+        yield _include(config, facts, login)
     yield on_node(login, "keepalived", "--config-test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from haos.core.keepalived import (
     MAIN_MARKER,
     MAIN_PATH,
     WITHDRAWN_SUFFIX,
+    main_lines,
     pair_path,
 )
 from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
@@ -81,11 +83,13 @@ def _clean_node(node: Node, member: Member, there: Belongings, logins: Logins) -
         f"rm -f {path} {path}{WITHDRAWN_SUFFIX} {checks}",
         "systemctl reload keepalived  # it lets go of the VIP",
         f"if ! ls {HAOS_FOLDER}/*.conf >/dev/null 2>&1; then",
-        f"    if [ \"$(head -n 1 {MAIN_PATH})\" = '{MAIN_MARKER}' ]; then",
+        f"    ours={shlex.quote(chr(10).join(main_lines()))}",
+        f"    others=$(sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' {MAIN_PATH} | grep -avxF \"$ours\" || true)",
+        f'    if [ "$(head -n 1 {MAIN_PATH})" = \'{MAIN_MARKER}\' ] && [ -z "$others" ]; then',
         "        systemctl disable --now keepalived",
         f"        rm {MAIN_PATH}",
         "    else",
-        f"        lines=$(grep -vxF '{INCLUDE_LINE}' {MAIN_PATH})",
+        f"        lines=$(grep -avxF '{INCLUDE_LINE}' {MAIN_PATH} || true)",
         f"        printf '%s\\n' \"$lines\" >{MAIN_PATH}",
         "        systemctl reload keepalived",
         "    fi",

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from haos.core.changes import AdoptPort, Change, DismissVip, MendGroup, RemovePair, UpdateRecord
+from haos.core.keepalived import INCLUDE_LINE, MAIN_PATH, main_file
 from haos.core.model import AddressPair, SecurityGroup
 from haos.core.plan import Plan
 from haos.core.security import pair_rules
 from haos.view.explain import explain
 from haos.view.script import Variable, command, comment, with_input
 from haos.workflow.create import Prepared, prepare
-from haos.workflow.request import CreateRequest
+from haos.workflow.request import CreateRequest, ModeChoice
 from tests.cli.conftest import Haos
 from tests.fakes import World, context_of
 
@@ -120,6 +121,67 @@ def test_every_kind_of_change_has_its_commands(world: World, tmp_path: Path) -> 
     words = [" ".join(argv[1:4]) for argv in ran if argv[0] == "openstack"]
     for each in ("port create", "port set", "port unset", "security group create", "security group rule"):
         assert any(word.startswith(each) for word in words), each
+
+
+def by_hand(world: World, request: CreateRequest) -> str:
+    ready = prepare(request, context_of(world))
+    return "\n".join(explain(ready.plan, ready.seen, logins(ready)))
+
+
+def with_facts(world: World, **more: object) -> None:
+    for node in world.nodes.values():
+        look = node.facts
+        node.facts = lambda mac, look=look: replace(look(mac), **more)  # type: ignore[method-assign,misc]
+
+
+@pytest.mark.parametrize("theirs", ["! mine\n", "! mine", ""])
+def test_a_line_is_added_to_a_foreign_keepalived_conf_as_haos_adds_it(
+    world: World, tmp_path: Path, theirs: str
+) -> None:
+    with_facts(world, main_config=theirs)
+    ran = run(by_hand(world, CreateRequest("ha_lab", ("ha_first", "ha_second"), "web")), tmp_path)
+    [remote, _] = [argv[-1] for argv in ran if "tee -a" in argv[-1]]
+    main = tmp_path / "main"
+    main.write_text(theirs)
+    there = remote.replace("sudo tee", "tee").replace(MAIN_PATH, str(main))
+    subprocess.run(["sh"], input=there, text=True, check=True)
+    assert main.read_text() == (f"{theirs}\n{INCLUDE_LINE}" if theirs == "! mine" else f"{theirs}{INCLUDE_LINE}\n")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_change_of_mode_by_hand_stops_keepalived_where_it_has_nothing_else_to_run(
+    haos: Haos, world: World, tmp_path: Path, shared: bool
+) -> None:
+    assert haos(*CREATE, "-q").code == 0
+    if shared:
+        with_facts(world, main_config=f"vrrp_instance VI_1 {{\n}}\n{INCLUDE_LINE}\n")
+    request = CreateRequest("ha_lab", ("ha_first", "ha_second"), "web", mode=ModeChoice.VMAC)
+    ran = run(by_hand(world, request), tmp_path)
+    said = [argv[-1] for argv in ran if argv[0] == "ssh" and "10.200.51.33" in argv and "systemctl" in argv[-1]]
+    rest = ["sudo systemctl daemon-reload", "sudo systemctl enable --now keepalived"]
+    if shared:
+        assert said == ["sudo systemctl reload keepalived", *rest, "sudo systemctl reload keepalived"]
+    else:
+        assert said == ["sudo systemctl stop keepalived", *rest]
+
+
+def test_taking_away_by_hand_keeps_what_somebody_added_to_our_keepalived_conf(haos: Haos, tmp_path: Path) -> None:
+    assert haos(*CREATE, "-q").code == 0
+    inner = haos("teardown", "--explain", "-q").out.partition("<<'END'\n")[2].partition("\nEND\n")[0]
+    systemctl = tmp_path / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/said\n')
+    systemctl.chmod(0o755)
+    main = tmp_path / "etc/keepalived/keepalived.conf"
+    main.parent.mkdir(parents=True)
+    text = main_file(realtime=True).text
+    for theirs in ("", "! mine\n"):
+        main.write_text(text + theirs)
+        script = inner.replace("/etc/", f"{tmp_path}/etc/").replace(f"include {tmp_path}/etc", "include /etc")
+        environ = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        subprocess.run(["sh"], input=script, text=True, check=True, env=environ)
+        assert main.exists() == bool(theirs)
+    assert main.read_text() == text.replace(f"{INCLUDE_LINE}\n", "") + "! mine\n"
+    assert (tmp_path / "said").read_text().count("disable --now") == 1
 
 
 @pytest.mark.real
