@@ -31,7 +31,7 @@ from haos.core.model import (
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import Ask, Echo, History, Mark
 from haos.core.security import rule_changes
-from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError
+from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context
 
 PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
@@ -169,6 +169,7 @@ class FakeNode:
     running: set[str] = field(default_factory=set)
     withdrawn: set[str] = field(default_factory=set)
     package_by_haos: bool = False
+    pending: bool = False
     preempt_delay_s: float = 5.0
 
     @property
@@ -221,6 +222,7 @@ class FakeNode:
                 for name, config in self.files.items()
             },
             withdrawn=frozenset(self.withdrawn),
+            pending=self.pending,
             check_files={
                 file.path.rpartition("/")[2]: file.text
                 for config in self.files.values()
@@ -244,15 +246,20 @@ class FakeNode:
     def configure(self, config: NodeConfig) -> bool:
         self._reach()
         with self.world.effects.effect(f"configure {self.instance.name}"):
-            changed = self.files.get(config.pair) != config
+            old = self.files.get(config.pair)
+            if old and config.pair in self.running - self.withdrawn and (old.vmac is None) != (config.vmac is None):
+                raise StepError("the mode of a pair that runs does not survive a reload")
+            changed = old != config
             self.files[config.pair] = config
             self.withdrawn.discard(config.pair)
+            self.pending = self.pending or changed
         return changed
 
     def activate(self) -> None:
         self._reach()
         with self.world.effects.effect(f"activate {self.instance.name}"):
             self.daemon = self.enabled = True
+            self.pending = False
             self.running = set(self.files)
             self.world.elect()
 
@@ -301,12 +308,13 @@ class FakeNode:
             self.running.discard(removal.pair)
             if removal.returning:
                 self.withdrawn |= {removal.pair} & set(self.files)
-            else:
-                self.files.pop(removal.pair, None)
-                self.withdrawn.discard(removal.pair)
-            if not set(self.files) - self.withdrawn:
-                self.daemon = self.enabled = False
+                self.daemon = self.daemon and bool(set(self.files) - self.withdrawn)
+                self.world.elect()
+                return Removed()
+            self.files.pop(removal.pair, None)
+            self.withdrawn.discard(removal.pair)
             if not self.files:
+                self.daemon = self.enabled = self.pending = False
                 if removal.purge_package and self.package_by_haos:
                     self.package = None
                 self.package_by_haos = False

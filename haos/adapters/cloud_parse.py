@@ -120,6 +120,7 @@ def rule(body: Json) -> SecurityRule:
         port_max=body.get("port_range_max"),
         remote_ip=ip_network(remote, strict=False) if remote else None,
         remote_group_id=body.get("remote_group_id"),
+        remote_address_group_id=body.get("remote_address_group_id"),
         id=body.get("id", ""),
     )
 

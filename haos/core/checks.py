@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from haos.core.model import Address, CloudNetwork, Instance, Node, Quota, Subnet
+from haos.core.model import Address, CloudNetwork, Instance, Node, Port, Quota, Subnet
 from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
@@ -83,8 +83,8 @@ def check_quota(quota: Quota, *, needs_group: bool, rules: int) -> Iterator[Find
             )
 
 
-def check_nodes(nodes: Sequence[Node], *, pairs_needed: int = 1) -> Iterator[Finding]:
-    """Find what speaks against the instances and their ports; a pair that exists needs no more address pairs."""
+def check_nodes(nodes: Sequence[Node], *, pairs_needed: Mapping[str, int], max_pairs: int) -> Iterator[Finding]:
+    """Find what speaks against the instances and their ports; `pairs_needed` is by node name."""
     if len({node.name for node in nodes}) < len(nodes):
         yield blocker(
             "same-name", f"two nodes have the same name, {nodes[0].name!r}", "openstack server set --name …"
@@ -96,11 +96,11 @@ def check_nodes(nodes: Sequence[Node], *, pairs_needed: int = 1) -> Iterator[Fin
                 "port-security-off",
                 f"port security is off on {node.name}'s port: it needs no address pair, and gets none",
             )
-        elif len(node.port.pairs) + pairs_needed > MAX_PAIRS and pairs_needed:
+        elif (needed := pairs_needed[node.name]) and len(node.port.pairs) + needed > max_pairs:
             yield blocker(
                 "pairs-full",
-                f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs and needs {pairs_needed} more; "
-                f"the limit is {MAX_PAIRS}",
+                f"{node.name}'s port has {len(node.port.pairs)} allowed address pairs and needs {needed} more; "
+                f"the limit is {max_pairs}",
                 f"openstack port show {node.port.id} -c allowed_address_pairs",
             )
         if not node.port.admin_up:
@@ -116,6 +116,11 @@ def check_nodes(nodes: Sequence[Node], *, pairs_needed: int = 1) -> Iterator[Fin
             "two nodes run on one hypervisor: if it dies, so does the VIP",
             "put them into a server group with policy anti-affinity when they are next built",
         )
+
+
+def max_pairs(ports: Iterable[Port]) -> int:
+    """Return how many address pairs a port may have: Neutron's default, or what some port is seen to have."""
+    return max(MAX_PAIRS, *(len(port.pairs) + MAX_PAIRS for port in ports if len(port.pairs) > MAX_PAIRS), 0)
 
 
 def check_observer(observer: Instance | None, *, watched: bool, on_subnet: bool = True) -> Iterator[Finding]:

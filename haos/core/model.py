@@ -138,6 +138,7 @@ class SecurityRule:
     port_max: int | None = None
     remote_ip: Network | None = None
     remote_group_id: str | None = None
+    remote_address_group_id: str | None = None
     id: str = ""
 
 

@@ -24,6 +24,7 @@ class NodeFacts:
     main_config: str | None = None  # keepalived.conf, None where there is none
     pair_files: Mapping[str, str] = field(default_factory=dict)  # pair name -> text, withdrawn ones too
     withdrawn: frozenset[str] = frozenset()  # pairs whose file is moved aside
+    pending: bool = False  # files were changed that keepalived was not told of: a run was killed in between
     drop_in: str | None = None
     release_script: str | None = None
     package_by_haos: bool = False

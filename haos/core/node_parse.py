@@ -65,6 +65,7 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         main_config=seen.get("main_config"),
         pair_files=pairs,
         withdrawn=frozenset(name for name in pairs if f"withdrawn:{name}" in seen),
+        pending="pending" in seen,
         drop_in=seen.get("drop_in"),
         release_script=seen.get("release_script"),
         package_by_haos=PACKAGE_MARKER in _need(seen, "markers").splitlines(),

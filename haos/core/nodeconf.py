@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -90,6 +91,24 @@ def is_included(config: NodeConfig, facts: NodeFacts) -> bool:
     return config.include_line is None or config.include_line in (facts.main_config or "").splitlines()
 
 
+def mode_on(pair: str, facts: NodeFacts) -> Mode | None:
+    """Return the mode that a pair has on a node, by its own file there; None where it has none.
+
+    The record says what is wanted: a run that was killed may have got no further than to write it.
+    """
+    text = facts.pair_files.get(pair)
+    if text is None:
+        return None
+    return Mode.VMAC if re.search(r"^# haos-vmac: ", text, re.MULTILINE) else Mode.GARP
+
+
+def configs_there(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> dict[str, NodeConfig]:
+    """Return what the record's pair means for each node, in the mode that the node has it in."""
+    modes = {node.name: mode_on(pair.name, facts[node.name]) or pair.mode for node in nodes}
+    by_mode = {mode: node_configs(replace(pair, mode=mode), nodes, facts) for mode in set(modes.values())}
+    return {name: by_mode[mode][name] for name, mode in modes.items()}
+
+
 def config_current(config: NodeConfig, facts: NodeFacts) -> bool:
     """Say whether the node already carries all of it."""
     there = files_there(config.pair, facts)
@@ -97,7 +116,6 @@ def config_current(config: NodeConfig, facts: NodeFacts) -> bool:
     return is_included(config, facts) and in_place and config.pair not in facts.withdrawn
 
 
-def kept_checks(pair: str, facts: Mapping[str, NodeFacts]) -> tuple[ServiceCheck, ...]:
-    """Return the service checks that the nodes' own files keep for a pair: the first node's that has the pair."""
-    texts = (seen.pair_files[pair] for seen in facts.values() if pair in seen.pair_files)
-    return next((service.checks_of(text) for text in texts), ())
+def kept_checks(pair: str, facts: Mapping[str, NodeFacts]) -> dict[str, tuple[ServiceCheck, ...]]:
+    """Return the service checks that each node's own file keeps for a pair, by the name of the node that has it."""
+    return {name: service.checks_of(seen.pair_files[pair]) for name, seen in facts.items() if pair in seen.pair_files}

@@ -36,8 +36,8 @@ from haos.core.model import (
     virtual_mac,
 )
 from haos.core.node import NodeConfig, NodeFacts
-from haos.core.nodeconf import config_current
-from haos.core.security import pair_rules, same_rules
+from haos.core.nodeconf import config_current, mode_on
+from haos.core.security import pair_rules, rule_changes
 
 LINK_LOCAL = int(IPv6Address("fe80::"))
 
@@ -91,6 +91,7 @@ def make_plan(desired: Desired, seen: Seen) -> Plan:
             *_install(desired, seen),
             *_leave_mode(desired, seen),
             *_configure(desired, seen),
+            *_trim_group(desired, seen),
         ),
     )
 
@@ -120,7 +121,17 @@ def _group(desired: Desired, seen: Seen) -> list[Change]:
     rules = pair_rules([node.address for node in desired.nodes], bfd=desired.pair.timing.bfd)
     if seen.group is None:
         return [MakeGroup(names.group_name(desired.pair.name), rules)]
-    return [] if same_rules(seen.group.rules, rules) else [MendGroup(seen.group, rules)]
+    _, missing, _ = rule_changes(seen.group.rules, rules)
+    return [MendGroup(seen.group, (*seen.group.rules, *missing))] if missing else []
+
+
+def _trim_group(desired: Desired, seen: Seen) -> list[Change]:
+    """Rules that nobody needs any more go last: what runs until then may need them."""
+    if not desired.pair.has_group or seen.group is None:
+        return []
+    rules = pair_rules([node.address for node in desired.nodes], bfd=desired.pair.timing.bfd)
+    _, _, unwanted = rule_changes(seen.group.rules, rules)
+    return [MendGroup(seen.group, rules)] if unwanted else []
 
 
 def _admit(desired: Desired, seen: Seen) -> list[Change]:
@@ -163,11 +174,12 @@ def missing_pairs(port: Port, pair: Pair) -> tuple[AddressPair, ...]:
 
     A wider pair lets the frames pass as well, but only an exact one makes OVN bind the VIP to the node.
     """
-    return tuple(want for want in wanted_pairs(port, pair) if not any(_same(have, want) for have in port.pairs))
+    return tuple(want for want in wanted_pairs(port, pair) if not has_pair(port, want))
 
 
-def _same(have: AddressPair, want: AddressPair) -> bool:
-    return have.network == want.network and have.mac_address.lower() == want.mac_address
+def has_pair(port: Port, want: AddressPair) -> bool:
+    """Say whether an address pair is on a port, however it is spelled there."""
+    return any(have.network == want.network and have.mac_address.lower() == want.mac_address for have in port.pairs)
 
 
 def admits(port: Port, pair: Pair) -> bool:
@@ -185,23 +197,22 @@ def _install(desired: Desired, seen: Seen) -> list[Change]:
     return [InstallKeepalived(node.name) for node in desired.nodes if seen.facts[node.name].keepalived is None]
 
 
-def changes_mode(desired: Desired, seen: Seen) -> bool:
-    """Say whether a pair that is there changes its mode."""
-    return seen.pair is not None and seen.pair.mode is not desired.pair.mode
+def leaves_mode(node: Node, desired: Desired, seen: Seen) -> bool:
+    """Say whether the pair is on a node in another mode than it shall be."""
+    return mode_on(desired.pair.name, seen.facts[node.name]) not in (None, desired.pair.mode)
 
 
 def _leave_mode(desired: Desired, seen: Seen) -> list[Change]:
     """Take the pair off every node before any node has the new mode: the two do not understand each other."""
-    if not changes_mode(desired, seen) or seen.pair is None or seen.configs is None:
-        return []
     changes: list[Change] = [
         RemovePair(node.name, seen.configs[node.name])
         for node in reversed(desired.nodes)
-        if seen.pair.name in seen.facts[node.name].pair_files
+        if seen.configs is not None and leaves_mode(node, desired, seen)
     ]
-    for node, member in zip(desired.nodes, seen.pair.members, strict=True):
+    for node, member in zip(desired.nodes, desired.pair.members, strict=True):
         kept = wanted_pairs(node.port, desired.pair)
-        gone = tuple(pair for pair in added_pairs(node.port, seen.pair, member.added) if pair not in kept)
+        ours = added_pairs(node.port, desired.pair, member.added)
+        gone = tuple(pair for pair in ours if pair not in kept and has_pair(node.port, pair))
         if gone:
             changes.append(DismissVip(node.name, node.port.id, gone))
     return changes
@@ -216,7 +227,7 @@ def _configure(desired: Desired, seen: Seen) -> list[Change]:
     stale = [
         node
         for node in desired.nodes
-        if changes_mode(desired, seen)
+        if leaves_mode(node, desired, seen)
         or not config_current(desired.configs[node.name], seen.facts[node.name])
         or not _runs(seen.facts[node.name])
     ]
@@ -227,12 +238,12 @@ def _configure(desired: Desired, seen: Seen) -> list[Change]:
 
 
 def _previous(node: Node, desired: Desired, seen: Seen) -> NodeConfig | None:
-    """Return what lies on a node where it is all that the record says, and so can be put back as it was."""
+    """Return what the record says of a node, to be put back if the change fails; a drift is mended by that."""
     config = (seen.configs or {}).get(node.name)
-    if config is None or changes_mode(desired, seen) or config == desired.configs[node.name]:
+    if config is None or leaves_mode(node, desired, seen) or config == desired.configs[node.name]:
         return None
-    return config if config_current(config, seen.facts[node.name]) else None
+    return config if desired.pair.name in seen.facts[node.name].pair_files else None
 
 
 def _runs(facts: NodeFacts) -> bool:
-    return facts.daemon_active and facts.daemon_enabled
+    return facts.daemon_active and facts.daemon_enabled and not facts.pending

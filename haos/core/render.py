@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from zlib import crc32
 
 from haos.core import service, vrrp
 from haos.core.keepalived import (
@@ -20,6 +21,7 @@ from haos.core.keepalived import (
 from haos.core.model import Address, Mode, Pair
 from haos.core.node import NodeFile
 
+MAX_BFD_NAME = 31
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 _RECORD = re.compile(r"[A-Za-z0-9 /=_:,.+-]{1,255}")
 
@@ -80,7 +82,7 @@ def _instance(
         yield "    }"
     if watches:
         yield "    track_bfd {"
-        yield f"        {instance_name(pair.name)} weight 0 reverse"
+        yield f"        {bfd_name(pair.name)} weight 0 reverse"
         yield "    }"
     # An IPv6 host address is deprecated by default: no source for what the node itself sends.
     lifetime = " preferred_lft forever" if pair.vip.version == 6 else ""
@@ -99,10 +101,16 @@ def watches_by_bfd(pair: Pair, member_index: int) -> bool:
     return pair.timing.bfd and pair.members[member_index].priority < max(one.priority for one in pair.members)
 
 
+def bfd_name(pair: str) -> str:
+    """Return the name of a pair's bfd_instance: keepalived takes at most 31 characters there."""
+    name = instance_name(pair)
+    return name if len(name) <= MAX_BFD_NAME else f"{name[: MAX_BFD_NAME - 9]}_{crc32(pair.encode()):08x}"
+
+
 def _bfd(pair: Pair, source: Address, peers: tuple[Address, ...]) -> Iterator[str]:
     if not pair.timing.bfd:
         return
-    yield f"bfd_instance {instance_name(pair.name)} {{"
+    yield f"bfd_instance {bfd_name(pair.name)} {{"
     yield f"    neighbor_ip {peers[0]}"
     yield f"    source_ip {source}"
     yield f"    min_rx {vrrp.BFD_INTERVAL_MS}"

@@ -106,6 +106,8 @@ def _is_for(rule: SecurityRule, flow: Flow, peer: Address) -> bool:
 
 
 def _reaches(rule: SecurityRule, peer: Address, peer_port_id: str, ports: Sequence[Port]) -> bool:
+    if rule.remote_address_group_id is not None:
+        return False  # whom it holds is not looked up: a rule too many does no harm
     if rule.remote_ip is not None:
         return peer in rule.remote_ip
     if rule.remote_group_id is not None:

@@ -88,7 +88,7 @@ def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger
         for changes in in_batches(plan.changes):
             for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
     except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
-        if keep and ledger.undos and isinstance(error, HaosError):
+        if keep and ledger.undos and isinstance(error, HaosError) and not isinstance(error, LostRaceError):
             raise kept(error, ledger) from error
         raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx)
     return ledger
@@ -207,7 +207,7 @@ def _make_group(change: MakeGroup, ledger: Ledger, ctx: Context) -> None:
 def _mend_group(change: MendGroup, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"mend security group {change.group.name}"):
         ledger.note(RestoreRules(change.group))
-        ledger.group = ctx.cloud.set_rules(change.group, change.rules)
+        ledger.group = ctx.cloud.set_rules(ledger.group or change.group, change.rules)
 
 
 def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Context) -> None:

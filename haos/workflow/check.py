@@ -43,7 +43,7 @@ def check(request: CreateRequest, ctx: Context) -> CheckReport:
 
 def _undecidable(request: CreateRequest, seen: Preflight, ctx: Context) -> list[Finding]:
     try:
-        pair = as_recorded(seen)
+        pair = as_recorded(request, seen)
         if pair is None:
             decide_new(request, seen, ask_segment(request, seen, Avoid(), ctx))
         else:

@@ -10,7 +10,7 @@ from haos.core import record
 from haos.core.changes import Undo
 from haos.core.checks import Finding, raise_blockers
 from haos.core.model import Mode, Pair
-from haos.core.nodeconf import node_configs
+from haos.core.nodeconf import configs_there, node_configs
 from haos.core.plan import Desired, Plan, Seen, make_plan
 from haos.errors import (
     AddressTakenError,
@@ -27,7 +27,7 @@ from haos.workflow.preflight import Preflight, look_at_cloud, look_at_nodes
 from haos.workflow.request import CreateRequest, ModeChoice, check_request
 from haos.workflow.resolve import Place
 from haos.workflow.survey import ask_segment, await_forgotten, first_survey
-from haos.workflow.undo import raise_after_undo, undo_all
+from haos.workflow.undo import raise_after_undo, rewrite_record, undo_all
 from haos.workflow.verify import Verdict, Verification, look_on, prove
 
 MAX_CONFLICTS = 20
@@ -100,13 +100,13 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
 def _planned(
     request: CreateRequest, seen: Preflight, warnings: tuple[Finding, ...], avoid: Avoid, ctx: Context
 ) -> Prepared:
-    before, configs = as_recorded(seen), None
+    before, configs = as_recorded(request, seen), None
     if before is None:
         avoid = ask_segment(request, seen, avoid, ctx)
         pair, nodes = decide_new(request, seen, avoid)
     else:
         pair, nodes = decide_change(request, seen, before)
-        configs = node_configs(before, seen.place.nodes, seen.facts)
+        configs = configs_there(before, seen.place.nodes, seen.facts)
     place = replace(seen.place, nodes=nodes)
     desired = Desired(pair, place.network, place.subnet, nodes, node_configs(pair, nodes, seen.facts))
     there = Seen(seen.facts, seen.reservation, seen.own_group, before, configs)
@@ -142,7 +142,8 @@ def _create_with_vmac(prepared: Prepared, ignored: GarpIgnoredError, ctx: Contex
         raise VerificationError(
             f"neither mode works on this network. garp: {ignored.reason}; vmac: {error.reason}", hint=error.hint
         ) from error
-    ctx.progress.note("mode vmac was chosen: this network ignores gratuitous ARP, and lets the virtual MAC move")
+    if created.verification is not None and created.verification.verdict is Verdict.PASS:
+        ctx.progress.note("mode vmac was chosen: this network ignores gratuitous ARP, and lets the virtual MAC move")
     return created
 
 
@@ -214,11 +215,13 @@ def _marked(pair: Pair, ctx: Context) -> Pair:
     """Write into the record that a trial failover was seen to work."""
     proven = replace(pair, verified=True)
     try:
-        ctx.cloud.describe(pair.reservation_id, record.encode(proven))
+        written = rewrite_record(pair.reservation_id, record.encode(pair), record.encode(proven), ctx)
     except HaosError as error:
         ctx.progress.note(f"the pair is proven, but the record could not be told so: {error}")
         return pair
-    return proven
+    if not written:
+        ctx.progress.note("the pair is proven, but somebody else has changed it meanwhile: its record was left alone")
+    return proven if written else pair
 
 
 def failed(verification: Verification, prepared: Prepared) -> VerificationError:
@@ -231,10 +234,10 @@ def failed(verification: Verification, prepared: Prepared) -> VerificationError:
         return kind(f"{reason}; the pair was kept, as you asked", hint=look)
     if not prepared.is_new:
         undone = "; what this run changed was undone" if prepared.plan else ""
-        return kind(
-            f"{reason}; pair {name}, which an earlier run made, was kept{undone}",
-            hint=look,
-        )
+        if verification.ignored_garp and prepared.pair.mode is Mode.GARP:
+            # Another VIP is needed, since this one is cached by now: that is not for haos to decide.
+            look = f"this network ignores gratuitous ARP: haos teardown {name}, and the same create finds another way"
+        return kind(f"{reason}; pair {name}, which an earlier run made, was kept{undone}", hint=look)
     return kind(f"{reason}; the pair was undone", hint=_hint(verification, prepared.pair))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 
 from haos.core import record, vip, vrrp
 from haos.core.keepalived import vrids_in_use
-from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Mode, Node, Pair, Port, Timing, vrid_of
+from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Node, Pair, Port, Timing, vrid_of
 from haos.core.node import NodeFacts
 from haos.core.nodeconf import kept_checks
-from haos.core.plan import own_pair, vmac_pairs, wanted_pairs
+from haos.core.plan import missing_pairs, own_pair, vmac_pairs
 from haos.errors import RecordError, UnsatisfiableError, UsageError
 from haos.workflow.preflight import Preflight
 from haos.workflow.request import CreateRequest
@@ -59,7 +60,7 @@ def choose_vip(request: CreateRequest, seen: Preflight, avoid: Avoid) -> Address
     place = seen.place
     if request.vip is None:
         return vip.choose(place.subnet, place.ports, avoid=avoid.vips, from_pool=request.vip_from_pool)
-    others = [port for port in place.ports if port is not seen.reservation]
+    others = [_without_vip(port, request.vip, seen) for port in place.ports if port is not seen.reservation]
     reason = vip.objection(request.vip, place.subnet, others)
     hint = "leave out --vip and haos finds a free one outside the pools"
     in_pool = vip.pool_of(request.vip, place.subnet) is not None
@@ -69,6 +70,14 @@ def choose_vip(request: CreateRequest, seen: Preflight, avoid: Avoid) -> Address
     if reason:
         raise UnsatisfiableError(reason, hint=hint)
     return request.vip
+
+
+def _without_vip(port: Port, address: Address, seen: Preflight) -> Port:
+    """Return a node's port without the exact pair of the VIP: who has done that by hand means this very address."""
+    if port.id not in {node.port.id for node in seen.place.nodes}:
+        return port
+    exact = ip_network(address)
+    return replace(port, pairs=tuple(pair for pair in port.pairs if pair.network != exact))
 
 
 def choose_vrid(seen: Preflight, address: Address, avoid: Avoid) -> int:
@@ -119,15 +128,11 @@ def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[
         Member(
             node.port.id,
             chosen[node.port.id],
-            _kept(member.added, mode) | _will_add(node, changed, seen.facts[node.name], needs_group=group),
+            member.added | _will_add(node, changed, seen.facts[node.name], needs_group=group),
         )
         for node, member in ranked
     )
     return replace(changed, members=members), tuple(node for node, _ in ranked)
-
-
-def _kept(added: Added, mode: Mode) -> Added:
-    return added if mode is Mode.VMAC else added & ~Added.VMAC
 
 
 def _priorities(request: CreateRequest, seen: Preflight, pair: Pair, timing: Timing) -> Mapping[str, int]:
@@ -147,8 +152,7 @@ def _will_add(node: Node, pair: Pair, facts: NodeFacts, *, needs_group: bool) ->
     added = Added.NOTHING if facts.keepalived is not None else Added.PACKAGE
     if not node.port.port_security:
         return added
-    have = {(one.network, one.mac_address.lower()) for one in node.port.pairs}
-    missing = [want for want in wanted_pairs(node.port, pair) if (want.network, want.mac_address) not in have]
+    missing = missing_pairs(node.port, pair)
     if own_pair(node.port, pair) in missing:
         added |= Added.PAIR
     if any(want in missing for want in vmac_pairs(pair)):
@@ -173,6 +177,9 @@ def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) ->
         raise UnsatisfiableError(f"pair {pair.name} exists with other nodes", hint=another)
     if request.vip is not None and request.vip != pair.vip:
         raise UnsatisfiableError(f"pair {pair.name} exists with VIP {pair.vip}", hint=another)
+    there = seen.reservation.fixed_ips[0].subnet_id if seen.reservation else seen.place.subnet.id
+    if there != seen.place.subnet.id:
+        raise UnsatisfiableError(f"pair {pair.name} exists on another subnet, with VIP {pair.vip}", hint=another)
     timing = request.timing(pair.timing)
     try:
         vrrp.check_timing(timing, len(pair.members))
@@ -180,6 +187,20 @@ def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) ->
         raise UsageError(f"pair {pair.name}: {error}", hint=error.hint) from error
 
 
-def as_recorded(seen: Preflight) -> Pair | None:
-    """Return the pair that is there, with the service checks that its nodes keep."""
-    return replace(seen.pair, checks=kept_checks(seen.name, seen.facts)) if seen.pair else None
+def as_recorded(request: CreateRequest, seen: Preflight) -> Pair | None:
+    """Return the pair that is there, with the service checks that its nodes keep. Raises UnsatisfiableError.
+
+    A check runs as root: what one node says is not believed for another, unless the user says it himself.
+    """
+    if seen.pair is None:
+        return None
+    kept = kept_checks(seen.name, seen.facts)
+    if len(set(kept.values())) > 1 and request.checks is None:
+        said = "; ".join(
+            f"{name}: {', '.join(one.spec for one in checks) or 'none'}" for name, checks in kept.items()
+        )
+        raise UnsatisfiableError(
+            f"the nodes of pair {seen.name} keep different service checks ({said})",
+            hint="say which are right with --check, or --no-check",
+        )
+    return replace(seen.pair, checks=next(iter(kept.values()), ()))

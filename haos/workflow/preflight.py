@@ -15,11 +15,14 @@ from haos.core.checks import (
     check_nodes,
     check_observer,
     check_quota,
+    max_pairs,
 )
 from haos.core.model import Address, Mode, Node, Pair, Port, Quota, SecurityGroup
 from haos.core.names import group_mark
 from haos.core.node import NodeFacts, Survey
 from haos.core.node_checks import NodeNeeds, check_facts
+from haos.core.nodeconf import kept_checks
+from haos.core.plan import missing_pairs
 from haos.core.service import needs_http
 from haos.core.vip import adoptable
 from haos.errors import HaosError, HostKeyError, LoginError
@@ -75,7 +78,7 @@ def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
     needs_group = not security.lets_pass(place.nodes, others(groups), place.ports, bfd=bfd)
     findings = [
         *check_network(place.network, place.subnet, project_id),
-        *check_nodes(place.nodes, pairs_needed=0 if pair else _pairs_needed(request)),
+        *check_nodes(place.nodes, pairs_needed=_pairs_needed(request, pair, place), max_pairs=max_pairs(place.ports)),
         *check_observer(place.observer, watched=request.watched, on_subnet=place.observer_on_subnet),
         *_check_echo(request, place, groups),
     ]
@@ -113,8 +116,14 @@ def _groups(place: Place, pair: Pair | None, ctx: Context) -> tuple[SecurityGrou
     return (*groups, *(group for group in named if group.description == mark))
 
 
-def _pairs_needed(request: CreateRequest) -> int:
-    return 1 if request.chosen_mode() is Mode.GARP else 3
+def _pairs_needed(request: CreateRequest, pair: Pair | None, place: Place) -> dict[str, int]:
+    """Return how many address pairs each node's port still needs; a new pair has no VIP yet, and so none of them."""
+    mode = request.chosen_mode(pair.mode if pair else None)
+    if pair is not None:
+        wanted = replace(pair, mode=mode)
+        return {node.name: len(missing_pairs(node.port, wanted)) for node in place.nodes}
+    for_vmac = 1 if place.subnet.cidr.version == 4 else 2
+    return {node.name: 1 + (for_vmac if mode is Mode.VMAC else 0) for node in place.nodes}
 
 
 def _check_echo(request: CreateRequest, place: Place, groups: tuple[SecurityGroup, ...]) -> list[Finding]:
@@ -160,7 +169,7 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: As
     errors = {node.name if node else _watcher_name(seen): error for node, error in failed.items()}
     placed = tuple(replace(node, interface=facts[node.name].interface) if node.name in facts else node
                    for node in seen.place.nodes)  # fmt: skip
-    needs = needs_of(request, seen)
+    needs = needs_of(request, seen, facts)
     inside = [
         finding for node in nodes if node.name in facts for finding in check_facts(node.name, facts[node.name], needs)
     ]
@@ -194,9 +203,11 @@ def _watcher_name(seen: Preflight) -> str:
     return seen.place.observer.name if seen.place.observer else "observer"
 
 
-def needs_of(request: CreateRequest, seen: Preflight) -> NodeNeeds:
-    """Return what the request asks of every node."""
-    checks, pair = request.checks or (), seen.pair
+def needs_of(request: CreateRequest, seen: Preflight, facts: Mapping[str, NodeFacts]) -> NodeNeeds:
+    """Return what the request, and what the pair has been asked before, ask of every node."""
+    pair = seen.pair
+    kept = (check for checks in kept_checks(seen.name, facts).values() for check in checks)
+    checks = tuple(kept) if request.checks is None else request.checks
     return NodeNeeds(
         vmac=request.chosen_mode(pair.mode if pair else None) is Mode.VMAC,
         scripts=bool(checks),

@@ -202,8 +202,11 @@ def find_pair(cloud: Cloud, name: str | None) -> tuple[Pair, Port]:
         wanted = f"no pair named {name!r}" if name else "no pair"
         raise NotFoundError(f"{wanted} in this project", hint="haos create --network NETWORK --nodes A,B makes one")
     if len(ports) > 1:
-        listed = ", ".join(sorted(port.device_id.removeprefix("haos-") for port in ports))
-        raise AmbiguousError(f"the project has several pairs: {listed}", hint="name one")
+        called = [port.device_id.removeprefix("haos-") for port in ports]
+        if name is None and len(set(called)) == len(called):
+            raise AmbiguousError(f"the project has several pairs: {', '.join(sorted(called))}", hint="name one")
+        listed = ", ".join(f"{one} (reservation port {port.id})" for one, port in zip(called, ports, strict=True))
+        raise AmbiguousError(f"several pairs have this name: {listed}", hint="give the id of the reservation port")
     return record.decode(ports[0]), ports[0]
 
 

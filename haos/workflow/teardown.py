@@ -10,7 +10,7 @@ from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark
 from haos.core.node import Removal, Removed
 from haos.core.plan import added_pairs
-from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError
+from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
@@ -90,7 +90,7 @@ def _take_away(
         left += [f"{node.name}: {line}" for line in result.left]
     for node, error in errors.items():
         said = str(error) if node.name in str(error) else f"{node.name}: {error}"
-        if force and isinstance(error, RemoteError):
+        if force and isinstance(error, RemoteError) and not isinstance(error, StepError):
             skipped.append(f"{said}; files of pair {pair.name}, and keepalived if it runs, stay there")
         else:
             left.append(said)

@@ -60,9 +60,7 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
         case ReleasePort(port_id):
             ctx.cloud.release_adopted(port_id)
         case RewriteRecord(port_id, description, written):
-            port = ctx.cloud.port(port_id)
-            if port.description == written:
-                ctx.cloud.describe(port_id, description, revision=port.revision)
+            rewrite_record(port_id, written, description, ctx)
         case RestoreRules(group):
             ctx.cloud.set_rules(group, group.rules)
         case DeleteGroup(group_id):
@@ -77,6 +75,18 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
                 clean(agent, removal)
             agent.configure(config)
             agent.activate()
+
+
+def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:
+    """Write a record over the one that this run knows; return False where somebody else's stands there by now.
+
+    By what it says, not by the revision seen earlier: OVN moves the VIP's port, and its revision, at every failover.
+    """
+    port = ctx.cloud.port(port_id)
+    if port.description != before:
+        return False
+    ctx.cloud.describe(port_id, after, revision=port.revision)
+    return True
 
 
 def clean(agent: NodeAgent, removal: Removal) -> None:

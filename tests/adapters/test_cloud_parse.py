@@ -155,3 +155,8 @@ def test_an_unrestricted_rule() -> None:
 def test_quota(detail: dict[str, int] | None, left: int | None) -> None:
     body = {"port": detail} if detail else {}
     assert parse.quota(body) == Quota(ports=left)
+
+
+def test_a_rule_for_an_address_group_is_not_one_for_everybody() -> None:
+    body = {"direction": "ingress", "ethertype": "IPv4", "protocol": None, "remote_address_group_id": "group"}
+    assert parse.rule(body).remote_address_group_id == "group"

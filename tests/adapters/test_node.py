@@ -72,6 +72,7 @@ def test_files_carry_their_modes_and_no_temporary_ones_stay(box: Sandbox, node: 
     assert listing.splitlines() == [
         "/etc/keepalived 755 0",
         "/etc/keepalived/haos.d 750 0",
+        "/etc/keepalived/haos.d/.pending 600 0",
         "/etc/keepalived/haos.d/.unit-was 600 0",
         "/etc/keepalived/haos.d/release-vips 750 0",
         "/etc/keepalived/haos.d/web.conf 640 0",

@@ -31,7 +31,7 @@ def test_alone_its_daemon_stops_and_its_files_wait(node: Node, box: Sandbox) -> 
     assert after.pair_files == before.pair_files
     assert after.withdrawn == {"web"}
     assert after.check_files == before.check_files
-    assert kept_checks("web", {"ha_first": after}) == CHECKED.checks
+    assert kept_checks("web", {"ha_first": after}) == {"ha_first": CHECKED.checks}
     assert not after.daemon_active
     assert WEB.vip not in after.addresses
     assert (after.main_config, after.drop_in, after.release_script) == (

@@ -27,7 +27,7 @@ from haos.core.keepalived import (
 from haos.core.model import Member, Mode, Pair, Role, ServiceCheck, Timing
 from haos.core.node import NodeConfig, NodeFacts, NodeFile
 from haos.core.nodeconf import config_current, node_config
-from haos.core.render import check_files, drop_in, pair_file, release_script
+from haos.core.render import bfd_name, check_files, drop_in, pair_file, release_script
 from haos.errors import UsageError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "keepalived"
@@ -250,12 +250,13 @@ def config_test(path: Path) -> subprocess.CompletedProcess[str]:
         (replace(PAIR6, mode=Mode.VMAC), SOURCE6, PEER6),
         (replace(PAIR, timing=Timing(preempt=False)), SOURCE, PEER),
         (BFD, PEER, SOURCE),
+        (replace(BFD, name="production-web-01-production-web-02"), PEER, SOURCE),
     ],
-    ids=["garp", "garp6", "vmac", "vmac6", "nopreempt", "bfd"],
+    ids=["garp", "garp6", "vmac", "vmac6", "nopreempt", "bfd", "bfd-long"],
 )
 def test_keepalived_accepts_it(tmp_path: Path, pair: Pair, source: Any, peer: Any, strict: bool) -> None:
     rendered = pair_file(
-        pair=replace(pair, name="a.b_c-d"),
+        pair=replace(pair, name="a.b_c-d" if len(pair.name) < 10 else pair.name),
         member_index=int(pair.timing.bfd),
         interface="ens3",
         source=source,
@@ -296,3 +297,10 @@ def test_service_checks_must_lie_there_too() -> None:
     assert not config_current(config, there)
     texts = {file.path.rpartition("/")[2]: file.text for file in config.files if ".check-" in file.path}
     assert config_current(config, replace(there, check_files=texts))
+
+
+def test_bfd_names_are_short_enough_and_still_differ() -> None:
+    names = ["web", "x" * 26, "x" * 27, "x" * 28, "y" * 41]
+    found = [bfd_name(name) for name in names]
+    assert all(len(name) <= 31 for name in found)
+    assert len(set(found)) == len(names)

@@ -118,3 +118,7 @@ def test_rules_are_the_same_however_their_protocol_is_spelled() -> None:
     assert same_rules(spelled, wanted)
     assert not same_rules(spelled[1:], wanted)
     assert not same_rules([*spelled, EGRESS], wanted)
+
+
+def test_a_rule_for_an_address_group_is_not_relied_on() -> None:
+    assert not passes(EGRESS, SecurityRule("ingress", 4, "112", remote_address_group_id="group"))

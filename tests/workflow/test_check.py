@@ -176,9 +176,30 @@ def test_without_verification_the_observer_need_not_get_through() -> None:
 
 def test_vmac_needs_two_address_pairs() -> None:
     world = howto_world()
+    vmac = replace(HOWTO, mode=ModeChoice.VMAC)
+    change_port(world, "ha_first", pairs=TEN[:8])
+    assert report(world, vmac).ok
     change_port(world, "ha_first", pairs=TEN[:9])
     assert report(world).ok
-    assert codes(report(world, replace(HOWTO, mode=ModeChoice.VMAC)).findings) == ["pairs-full"]
+    assert codes(report(world, vmac).findings) == ["pairs-full"]
+
+
+def test_a_port_with_more_pairs_than_the_default_shows_that_the_limit_is_higher() -> None:
+    world = howto_world()
+    change_port(world, "ha_first", pairs=TEN)
+    change_port(world, "ha_second", pairs=(*TEN, AddressPair("192.0.2.99", "fa:16:3e:f3:a9:a3")))
+    assert report(world).ok
+
+
+def test_a_pair_that_is_there_needs_room_only_for_what_it_lacks() -> None:
+    world = howto_world()
+    ctx = context_of(world)
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    have = port_of(world, "ha_second").pairs
+    change_port(world, "ha_second", pairs=(*TEN[:9], *have))
+    assert check_pair(None, None, ctx).ok
+    switch = replace(HOWTO, mode=ModeChoice.VMAC)
+    assert codes(check(switch, ctx).findings) == ["pairs-full"]
 
 
 def test_an_ipv6_pair_is_judged_by_the_ipv6_firewall() -> None:

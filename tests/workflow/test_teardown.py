@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from haos.core.outage import Verdict
-from haos.errors import LeftoverError, RemoteError, VerificationError
+from haos.errors import LeftoverError, RemoteError, StepError, VerificationError
 from haos.workflow.create import Created, create, prepare
 from haos.workflow.request import CreateRequest
 from haos.workflow.teardown import plan_teardown, teardown
@@ -160,3 +160,17 @@ def test_a_proven_pair_is_tried_again_only_if_wanted() -> None:
     created = run(world, replace(HOWTO, verify_failover=True))
     assert world.effects.names == ["withdraw ha_first", "reinstate ha_first"]
     assert created.proven
+
+
+def test_force_waits_for_a_node_that_is_there_but_busy() -> None:
+    world = howto_world()
+    run(world)
+    busy = node(world, "ha_second")
+    busy.remove = occupied  # type: ignore[method-assign, assignment]
+    with pytest.raises(LeftoverError, match="another haos is at work"):
+        teardown(None, purge=False, ctx=context_of(world), force=True)
+    assert reservations(world) == 1
+
+
+def occupied(_: object) -> None:
+    raise StepError("another haos is at work on this node")

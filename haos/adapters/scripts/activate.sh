@@ -10,5 +10,6 @@ active | reloading) reload ;;
 *) start ;;
 esac
 await_running
+rm -f "$PENDING"
 sweep_checks
 echo end

@@ -9,6 +9,7 @@ DROP_IN=/etc/systemd/system/keepalived.service.d/haos.conf
 RELEASE=$FOLDER/release-vips
 MARKER=$FOLDER/.package-by-haos
 UNIT_WAS=$FOLDER/.unit-was
+PENDING=$FOLDER/.pending
 SHIPPED=$FOLDER/.shipped-keepalived.conf
 MASKED=/run/lock/haos.masked
 LOCK=/run/lock/haos.lock

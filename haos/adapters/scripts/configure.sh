@@ -10,7 +10,7 @@ test_folder=$FOLDER/.haos-test.tmp
 finish() {
     rm -f $temps "$test_main"
     rm -rf "$test_folder"
-    has_pairs || rm -f "$SYSCTLS" ${unit_was_new:+"$UNIT_WAS"}
+    has_pairs || rm -f "$SYSCTLS" "$PENDING" ${unit_was_new:+"$UNIT_WAS"}
     # Only folders that are still empty go; on success they are not.
     for folder in $made; do
         rmdir "$folder" 2>/dev/null
@@ -152,12 +152,18 @@ check_vrid() {
     [ -z "$other" ] || die "VRID $VRID is used on $INTERFACE by another instance of this node, $other"
 }
 
+# Remember that keepalived has to be told, until it has been: this run may be killed before.
+pend() {
+    [ -e "$PENDING" ] || : >"$PENDING" || die "cannot write $PENDING"
+}
+
 # replace PATH: move the uploaded file into its place, if it differs from what is there.
 replace() {
     temp=$(temp_of "$1")
     if cmp -s "$temp" "$1" && [ "$(stat -c '%a %u %g' "$temp")" = "$(stat -c '%a %u %g' "$1")" ]; then
         return
     fi
+    pend
     mv -f "$temp" "$1" || die "cannot replace $1"
     sync_folder "${1%/*}"
     command -v restorecon >/dev/null 2>&1 && restorecon -F "$1" >/dev/null 2>&1
@@ -191,10 +197,12 @@ while [ "$index" -lt "$FILE_COUNT" ]; do
     index=$((index + 1))
 done
 if [ -f "$FOLDER/$PAIR.conf.withdrawn" ]; then
+    pend
     rm -f "$FOLDER/$PAIR.conf.withdrawn"
     changed=yes
 fi
 if [ -n "$foreign" ]; then
+    pend
     mv -f "$(temp_of "$foreign")" "$foreign" || die "cannot replace $foreign"
     sync_folder "${foreign%/*}"
     command -v restorecon >/dev/null 2>&1 && restorecon "$foreign" >/dev/null 2>&1

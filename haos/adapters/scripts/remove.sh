@@ -209,6 +209,7 @@ if [ "$ours" = yes ] && [ "$RETURNING" = no ] && ! has_pairs; then
         mv "$SHIPPED" "$MAIN" && did "put the package's own $MAIN back"
     fi
     take_keep_files
+    rm -f "$PENDING"
     take "$MARKER" "$UNIT_WAS" "$SHIPPED" "$RELEASE"
     rmdir "$FOLDER" 2>/dev/null && did "removed $FOLDER"
     command -v keepalived >/dev/null 2>&1 || rmdir /etc/keepalived 2>/dev/null
