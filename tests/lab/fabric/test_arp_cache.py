@@ -111,8 +111,11 @@ def test_an_entry_ages_out_and_is_not_refreshed(segment_of: Callable[..., Segmen
     segment.deliver(first, observer, garps(first.mac))
     heard_s = time.monotonic()
     while segment.deliver(first, observer, {"GARP": frames.arp(first.mac, VIP, about=VIP)}) == set():
-        assert told(observer, VIP, timeout_s=2.0) == first.mac
+        answer = told(observer, VIP, timeout_s=2.0)
         assert time.monotonic() - heard_s < 10
+        if answer is None:
+            break  # it aged out between the two
+        assert answer == first.mac
     assert time.monotonic() - heard_s >= 1.5
     eventually(lambda: segment.deliver(second, observer, garps(VIRTUAL_MAC)) != set())
     assert told(observer, VIP) == VIRTUAL_MAC
