@@ -91,6 +91,7 @@ class World:
     heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
     fabric: str = "learning"  # or "ovs": a virtual MAC is delivered to one node only; or "arp-cache": see arp_reply
     arp_cache: dict[Address, str] = field(default_factory=dict)
+    observer_can: frozenset[str] = frozenset({"root", "python", "ping"})
     made: int = 0
 
     def new_id(self) -> str:
@@ -535,6 +536,9 @@ class FakeObserver:
     world: World
     probes: list[FakeProbe] = field(default_factory=list)
     lost: str | None = None
+
+    def abilities(self) -> frozenset[str]:
+        return self.world.observer_can
 
     def neighbour(self, vip: Address) -> str | None:
         return self.world.holder()

@@ -19,6 +19,7 @@ class SshFleet:
         self._doors: dict[str, Lock] = {}
         self._connections: dict[str, Connection] = {}
         self._nodes: dict[str, Node] = {}
+        self._observers: dict[str, RemoteObserver] = {}
 
     def node(self, instance: Instance) -> Node:
         """Return the agent of a node; it remembers what it learned of the node."""
@@ -27,8 +28,10 @@ class SshFleet:
             return self._nodes.setdefault(instance.id, Node(connection, instance.name))
 
     def observer(self, instance: Instance) -> RemoteObserver:
-        """Return the observer."""
-        return RemoteObserver(self._connection(instance))
+        """Return the observer; it remembers what it can."""
+        connection = self._connection(instance)
+        with self._lock:
+            return self._observers.setdefault(instance.id, RemoteObserver(connection))
 
     def close(self) -> None:
         """Close every connection."""

@@ -8,6 +8,8 @@ from haos.adapters.probe_report import ASKED, ObserverClock
 from haos.core.model import Address
 from haos.core.probe import Echo, History, Mark
 
+FAST_S = 0.01
+"""What haos would have."""
 SLOW_S = 0.2
 """What older pings allow to users who are not root."""
 
@@ -17,9 +19,8 @@ _EXIT = re.compile(r"ping-exit (\d+)")
 _ENDS = {"143": ASKED, "0": "limit", "1": "limit"}  # 143: by the signal of our own script
 
 
-def try_script(interval_s: float) -> str:
-    """Return a script that succeeds where ping is there and may probe at this interval."""
-    return f"ping -n -D -O -c 2 -w 2 -i {interval_s:g} 127.0.0.1 >/dev/null 2>&1"
+TRY = "ping -n -D -O -c 2 -w 2 -i $interval 127.0.0.1 >/dev/null 2>&1"
+"""A command that succeeds where ping is there and may probe at this interval."""
 
 
 def run_script(vip: Address, interval_s: float, limit_s: float) -> str:

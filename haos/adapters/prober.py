@@ -6,7 +6,7 @@ import contextlib
 import re
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Protocol
 
@@ -31,13 +31,29 @@ BOOTSTRAP = (
     "[exec(i.read(int(i.readline())),sys.modules.setdefault(n,types.ModuleType(n)).__dict__)"
     f" for n in {tuple(_MODULES)!r}]"
 )
-_FIND_PYTHON = """
+_RIGHT = """
+import socket, sys
+if sys.version_info < (3, 6):
+    sys.exit(1)
+try:
+    socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+except OSError:
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+"""
+_FIND_MEANS = f"""
 for python in python3 /usr/libexec/platform-python; do
-    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then
-        echo "$python"
-        exit 0
+    if "$python" -c '{_RIGHT}' 2>/dev/null; then
+        echo "python $python"
+        break
     fi
 done
+for interval in {probe_ping.FAST_S:g} {probe_ping.SLOW_S:g}; do
+    if {probe_ping.TRY}; then
+        echo "ping $interval"
+        break
+    fi
+done
+exit 0
 """
 _NEIGHBOUR = re.compile(r"\blladdr ([0-9a-fA-F:]{17})\b")
 
@@ -72,7 +88,12 @@ class RemoteObserver:
 
     def __init__(self, connection: Door) -> None:
         self._connection = connection
-        self._python: str | None = None
+        self._means: Mapping[str, str] | None = None
+
+    def abilities(self) -> frozenset[str]:
+        """Return what it can: "root", "python" (one that may send ICMP), "ping"; asked once."""
+        root = {"root"} if self._connection.can_sudo() else set()
+        return frozenset({*root, *self._find_means()})
 
     def neighbour(self, vip: Address) -> str | None:
         """Return the MAC that the observer's own neighbour table has for the VIP."""
@@ -86,8 +107,8 @@ class RemoteObserver:
         The run ends by itself after `limit_s`, which leaves nothing behind on the observer whatever happens here.
         """
         sudo = self._connection.can_sudo()
-        reason = "the observer has no Python 3.6 or newer"
-        if python := self._find_python():
+        reason = "the observer has no Python 3.6 or newer that may send ICMP"
+        if python := self._find_means().get("python"):
             argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s)]
             process = self._connection.spawn(argv, sudo=sudo)
             probe = RemoteProbe(process, ProgramReport(interval_s))
@@ -99,22 +120,26 @@ class RemoteObserver:
             reason = failure
         return self._start_ping(vip, interval_s, limit_s, sudo, reason)
 
-    def _find_python(self) -> str:
-        if self._python is None:
-            found = self._connection.run(_FIND_PYTHON, timeout_s=SHORT_S, what="looking for Python")
-            self._python = found.stdout.strip()
-        return self._python
+    def _find_means(self) -> Mapping[str, str]:
+        """Return "python" -> how it is called, "ping" -> the shortest interval that it allows, as far as there."""
+        if self._means is None:
+            sudo = self._connection.can_sudo()
+            found = self._connection.run(
+                _FIND_MEANS, timeout_s=SHORT_S, sudo=sudo, what="looking for Python and ping"
+            )
+            lines = (line.split() for line in found.stdout.splitlines())
+            self._means = {
+                words[0]: words[1] for words in lines if len(words) == 2 and words[0] in {"python", "ping"}
+            }
+        return self._means
 
     def _start_ping(self, vip: Address, interval_s: float, limit_s: float, sudo: bool, reason: str) -> RemoteProbe:
-        for step_s in (interval_s, max(interval_s, probe_ping.SLOW_S)):
-            script = probe_ping.try_script(step_s)
-            if self._connection.run(script, timeout_s=SHORT_S, sudo=sudo, what="trying ping").returncode == 0:
-                break
-        else:
+        if "ping" not in self._find_means():
             raise RemoteError(
                 f"the observer cannot probe: {reason}; and its ping does not work",
                 hint="install python3 or iputils-ping there, or name another --observer",
             )
+        step_s = max(interval_s, float(self._find_means()["ping"]))
         report = probe_ping.PingReport(interval_s, self._look_at_clock())
         script = probe_ping.run_script(vip, step_s, limit_s)
         probe = RemoteProbe(self._connection.spawn(["sh", "-c", script], sudo=sudo), report)

@@ -143,6 +143,30 @@ def check_observer(observer: Instance | None, *, watched: bool, on_subnet: bool 
         )
 
 
+def check_watcher(name: str, abilities: frozenset[str]) -> Iterator[Finding]:
+    """Find what the observer lacks for measuring: "python", "ping", "root"."""
+    if not abilities & {"python", "ping"}:
+        yield blocker(
+            "observer-cannot-probe",
+            f"observer {name} has neither a Python (3.6 or newer) that may send ICMP nor a ping that works",
+            "install python3 or iputils-ping there, or name another --observer",
+        )
+    elif "python" not in abilities:
+        yield warning(
+            "observer-no-python",
+            f"observer {name} has no Python (3.6 or newer) that may send ICMP: its ping measures more coarsely, and "
+            "does not see which node answers",
+            "install python3 there, or name another --observer",
+        )
+    elif "root" not in abilities:
+        yield warning(
+            "observer-no-root",
+            f"haos cannot be root on observer {name}: it cannot ask the network who has the VIP (ARP, ND), and so "
+            "would not see that a client without a neighbour entry is led to the wrong node",
+            "let its user sudo without a password, or name another --observer",
+        )
+
+
 def check_echo(
     deaf: Sequence[str], observer: Instance | None, address: Address | None, version: int
 ) -> Iterator[Finding]:

@@ -188,6 +188,9 @@ class Probe(Protocol):
 class Observer(Protocol):
     """The third instance, over one SSH connection."""
 
+    def abilities(self) -> frozenset[str]:
+        """Return what it can: "root", "python" (one that may send ICMP), "ping"; asked once."""
+
     def neighbour(self, vip: Address) -> str | None:
         """Return the MAC that the observer's own neighbour table has for the VIP."""
 

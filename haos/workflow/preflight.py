@@ -15,6 +15,7 @@ from haos.core.checks import (
     check_nodes,
     check_observer,
     check_quota,
+    check_watcher,
     max_pairs,
 )
 from haos.core.model import Address, Mode, Node, Pair, Port, Quota, SecurityGroup
@@ -154,6 +155,7 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: As
     """
     nodes = [node for node in seen.place.nodes if node.instance.status == "ACTIVE"]
     surveys: list[Survey] = []
+    watching: list[Finding] = []
 
     def look(node: Node | None) -> NodeFacts | None:
         if node is not None and ask is not None and node is nodes[0]:
@@ -161,7 +163,9 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: As
         if node is not None:
             return ctx.fleet.node(node.instance).facts(node.port.mac)
         if seen.place.observer is not None:
-            ctx.fleet.observer(seen.place.observer)
+            observer = ctx.fleet.observer(seen.place.observer)
+            if request.verify:
+                watching.extend(check_watcher(seen.place.observer.name, observer.abilities()))
         return None
 
     found, failed = attempt_each([*nodes, None], look)
@@ -176,7 +180,7 @@ def look_at_nodes(seen: Preflight, request: CreateRequest, ctx: Context, ask: As
     return replace(
         seen,
         place=replace(seen.place, nodes=placed),
-        findings=(*seen.findings, *inside),
+        findings=(*seen.findings, *inside, *watching),
         facts=facts,
         errors=errors,
         survey=surveys[0] if surveys else None,

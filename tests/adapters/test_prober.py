@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import ast
 import ipaddress
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
-from haos.adapters import probe_run
+from haos.adapters import probe_run, prober
 from haos.adapters.probe_ping import PingReport
 from haos.adapters.probe_report import ProgramReport
 from haos.adapters.probe_run import RemoteProbe
@@ -143,10 +145,11 @@ for line in sys.stdin:
 class Scripted:
     """A `Door` whose program is a script of the test's."""
 
-    def __init__(self, script: str, *, python: bool = True, ping: str = "exit 1") -> None:
+    def __init__(self, script: str, *, python: bool = True, ping: str = "exit 1", root: bool = True) -> None:
         self.script = script
         self.python = python
         self.ping = ping
+        self.root = root
         self.asked: list[str] = []
         self.processes: list[subprocess.Popen[bytes]] = []
         self.sudo: list[bool] = []
@@ -154,13 +157,16 @@ class Scripted:
     def run(self, script: str, *, timeout_s: float, sudo: bool = False, what: str) -> Result:
         self.asked.append(script)
         if "python3" in script:
-            said = f"{sys.executable}\n" if self.python else ""
+            said = (
+                "Welcome!\n"
+                + (f"python {sys.executable}\n" if self.python else "")
+                + ("ping 0.2\n" if self.ping else "")
+            )
         elif "neigh" in script:
             said = f"{VIP} dev ens3 lladdr {MAC.upper()} REACHABLE\n"
-        elif script.startswith("date"):
-            said = "1764000000.5\n"
         else:
-            return subprocess.CompletedProcess([], 0 if self.ping else 1, "", "")
+            assert script.startswith("date")
+            said = "1764000000.5\n"
         return subprocess.CompletedProcess([], 0, said, "")
 
     def spawn(self, argv: Sequence[str], *, sudo: bool = False) -> subprocess.Popen[bytes]:
@@ -174,7 +180,7 @@ class Scripted:
         return self.processes[-1]
 
     def can_sudo(self) -> bool:
-        return True
+        return self.root
 
 
 @pytest.fixture
@@ -275,6 +281,56 @@ def test_without_python_it_falls_back_to_ping_and_says_so_if_that_fails_too() ->
         RemoteObserver(door).start_probe(VIP, interval_s=0.01)
     assert caught.value.hint
     assert not door.processes
+
+
+@pytest.mark.parametrize(
+    ("door", "can"),
+    [
+        (Scripted(STEADY), {"root", "python", "ping"}),
+        (Scripted(STEADY, root=False, ping=""), {"python"}),
+        (Scripted(STEADY, python=False), {"root", "ping"}),
+        (Scripted(STEADY, root=False, python=False, ping=""), set()),
+    ],
+)
+def test_what_it_can_is_asked_once(door: Scripted, can: set[str]) -> None:
+    observer = RemoteObserver(door)
+    assert observer.abilities() == can
+    if "python" in can:
+        observer.start_probe(VIP, interval_s=0.01).stop()
+    assert observer.abilities() == can
+    assert len(door.asked) == 1
+
+
+def which(folder: Path, *names: str) -> dict[str, str]:
+    """Return an environment whose PATH has only these programs."""
+    for name in names:
+        (folder / name).symlink_to(shutil.which(name) or "/nonexistent")
+    return {"PATH": str(folder)}
+
+
+@pytest.mark.parametrize(("code", "found"), [("exit 0", "0.01"), ('case "$*" in *0.01*) exit 2 ;; esac', "0.2")])
+def test_ping_is_tried_at_the_interval_that_is_wanted_then_at_a_slower_one(
+    tmp_path: Path, code: str, found: str
+) -> None:
+    (tmp_path / "ping").write_text(f"#!/bin/sh\n{code}\n")
+    (tmp_path / "ping").chmod(0o755)
+    assert means(which(tmp_path, "sh")) == f"ping {found}\n"
+
+
+def test_a_python_is_found_if_it_may_send_icmp(tmp_path: Path) -> None:
+    environ = which(tmp_path, "sh")
+    python = tmp_path / "python3"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    may = subprocess.run([sys.executable, "-c", prober._RIGHT], capture_output=True, check=False).returncode == 0
+    assert means(environ) == ("python python3\n" if may else "")
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "raise OSError"\n')
+    assert means(environ) == ""
+
+
+def means(environ: dict[str, str]) -> str:
+    script = prober._FIND_MEANS.replace("/usr/libexec/platform-python", "no-such-python")
+    return subprocess.run(["/bin/sh"], input=script, capture_output=True, text=True, check=True, env=environ).stdout
 
 
 def test_no_process_is_left_by_a_start_that_failed() -> None:

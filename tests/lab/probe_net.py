@@ -173,8 +173,8 @@ class LocalDoor:
 
     def run(self, script: str, *, timeout_s: float, sudo: bool = False, what: str) -> Result:
         """See Door."""
-        if "python3" in script:
-            return Done(0, self._python or "")
+        for python in ("python3", "/usr/libexec/platform-python"):
+            script = script.replace(python, self._python or "no-such-python")
         done = subprocess.run(
             [*self._enter, "sh"], input=script, capture_output=True, text=True, timeout=timeout_s, check=False
         )

@@ -147,6 +147,32 @@ def test_what_makes_a_pair_less_is_a_warning_and_does_not_stop_create(
     assert code in [warning.code for warning in prepare(HOWTO, context_of(world)).warnings]
 
 
+@pytest.mark.parametrize(
+    ("can", "code", "severity"),
+    [
+        ({"python", "root"}, None, None),
+        ({"ping", "root"}, "observer-no-python", Severity.WARNING),
+        ({"ping"}, "observer-no-python", Severity.WARNING),
+        ({"python", "ping"}, "observer-no-root", Severity.WARNING),
+        ({"root"}, "observer-cannot-probe", Severity.BLOCKER),
+    ],
+)
+def test_what_the_observer_cannot_is_said_before_anything_is_changed(
+    can: set[str], code: str | None, severity: Severity | None
+) -> None:
+    world = howto_world()
+    world.observer_can = frozenset(can)
+    found = report(world)
+    assert [(one.code, one.severity) for one in found.findings] == ([(code, severity)] if code else [])
+    unverified = replace(HOWTO, verify=False)
+    assert report(world, unverified).findings == ()
+    if severity is Severity.BLOCKER:
+        with pytest.raises(UnsatisfiableError, match="neither a Python"):
+            prepare(HOWTO, context_of(world))
+    else:
+        assert [one.code for one in prepare(HOWTO, context_of(world)).warnings] == ([code] if code else [])
+
+
 def test_everything_is_reported_at_once_worst_first() -> None:
     world = howto_world()
     change_port(world, "ha_first", pairs=TEN)
