@@ -74,7 +74,8 @@ def on_observer(*words: str) -> None:
 
 def run(argv: Sequence[str], environ: Mapping[str, str]) -> None:
     """Run a step; raises HaosError if it does not end with 0."""
-    ended = subprocess.run(argv, env=dict(environ), check=False)
+    # The story is told without questions, on a terminal too.
+    ended = subprocess.run(argv, env=dict(environ), stdin=subprocess.DEVNULL, check=False)
     if ended.returncode:
         raise HaosError(f"the demo stopped: the last command ended with {ended.returncode}")
 
