@@ -14,6 +14,7 @@ from click.shell_completion import (
     get_completion_class,
 )
 
+from haos.cli.argv import split_openstack_options
 from haos.cli.options import Settings
 
 SHELLS = ("bash", "zsh", "fish")
@@ -55,8 +56,6 @@ class _WithoutOpenStack(ShellComplete):
     """Takes --os-* and the like, which click does not know, off the words before it looks at them."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
-        from haos.cli.main import split_openstack_options
-
         own, openstack = split_openstack_options(args)
         if _waits_for_value(openstack):
             return []

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from haos import __version__
 from haos.cli import failover_test as failover_command
+from haos.cli.argv import split_openstack_options
 from haos.cli.lab_cloud import chosen_cloud
-from haos.cli.main import COMMANDS, cli, main, split_openstack_options
+from haos.cli.main import COMMANDS, cli, main
 from haos.lab.control import LabStatus
 from haos.workflow.faults import FAULTS
 from tests.cli.conftest import Haos
