@@ -1,4 +1,4 @@
-"""A node's own firewall, judged by one question: would it drop VRRP (IP protocol 112) that comes from a peer?
+"""A node's own firewall, judged by one question: would it drop VRRP (IP protocol 112) or BFD from a peer?
 
 The rules are walked as the kernel would, for a new packet from the port's own subnet. What cannot be known (a limit,
 a mark, a named set) counts as both yes and no; only what ends in a drop whichever way is said to drop.
@@ -20,14 +20,14 @@ _DEEPEST = 16
 
 @dataclass(frozen=True)
 class Blocked:
-    """Why VRRP does not get in, and what lets it in."""
+    """Why a packet does not get in, and what lets it in."""
 
     reason: str
     remedy: str
 
 
 def judge(seen: Mapping[str, str], packet: Packet) -> Blocked | None:
-    """Return why what the facts script saw of the firewall drops a peer's VRRP; None if nothing says so."""
+    """Return why what the facts script saw of the firewall drops a peer's packet; None if nothing says so."""
     try:
         tables = _tables(seen, packet)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
@@ -55,20 +55,25 @@ def _manager(table: Table) -> str | None:
 
 def _blocked(manager: str | None, table: str, chain: str, packet: Packet) -> Blocked:
     command, six = ("iptables", "") if packet.family == "ip" else ("ip6tables", "6")
+    iptables, nft = f"-p {PROTOCOL}", f"meta l4proto {PROTOCOL}"
+    what, opening = f"VRRP (protocol {PROTOCOL}", "--add-protocol=vrrp"
+    if packet.port is not None:
+        iptables, nft = f"-p udp --dport {packet.port}", f"udp dport {packet.port}"
+        what, opening = f"BFD (UDP port {packet.port}", f"--add-port={packet.port}/udp"
     if manager == "firewalld":
         zone = f"$(firewall-cmd --get-zone-of-interface={packet.device} || firewall-cmd --get-default-zone)"
-        remedy = f"firewall-cmd --permanent --zone={zone} --add-protocol=vrrp && firewall-cmd --reload"
+        remedy = f"firewall-cmd --permanent --zone={zone} {opening} && firewall-cmd --reload"
     elif manager == "ufw":
         remedy = (
-            f"sed -i '/^COMMIT/i -A ufw{six}-before-input -p {PROTOCOL} -j ACCEPT' /etc/ufw/before{six}.rules"
+            f"sed -i '/^COMMIT/i -A ufw{six}-before-input {iptables} -j ACCEPT' /etc/ufw/before{six}.rules"
             " && ufw reload"
         )
     elif table == "iptables":
-        remedy = f"{command} -I {chain} -p {PROTOCOL} -j ACCEPT, there and where its rules are kept"
+        remedy = f"{command} -I {chain} {iptables} -j ACCEPT, there and where its rules are kept"
     else:
-        remedy = f"nft insert rule {table} {chain} meta l4proto {PROTOCOL} accept, there and where its rules are kept"
+        remedy = f"nft insert rule {table} {chain} {nft} accept, there and where its rules are kept"
     name = manager or (command if table == "iptables" else f"nftables, table {table},")
-    return Blocked(f"{name} drops VRRP (protocol {PROTOCOL}, IPv{packet.network.version}) in chain {chain}", remedy)
+    return Blocked(f"{name} drops {what}, IPv{packet.network.version}) in chain {chain}", remedy)
 
 
 def _walk(table: Table, chain: str, depth: int = 0) -> set[str]:

@@ -1,11 +1,22 @@
-"""`iptables -S`, read as rules about a peer's advertisement."""
+"""`iptables -S`, read as rules about a peer's packet."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 
-from haos.core.guest_rules import NAMES, OUTCOMES, Packet, Rule, Table, all_of, from_peer, is_device, negated, to_node
+from haos.core.guest_rules import (
+    OUTCOMES,
+    Packet,
+    Rule,
+    Table,
+    all_of,
+    from_peer,
+    is_device,
+    negated,
+    to_node,
+    to_port,
+)
 
 _TARGETS = {
     "ACCEPT": "=accept",
@@ -32,7 +43,8 @@ def read_iptables(text: str, packet: Packet) -> Table:
 
 
 _ASKS: Mapping[str, Callable[[str, Packet], bool | None]] = {
-    "-p": lambda value, _: value in {*NAMES, "all", "0"},
+    "-p": lambda value, packet: value in {*packet.protocol, "all", "0"},
+    "--dport": to_port,
     "-i": is_device,
     "-s": from_peer,
     "-d": to_node,

@@ -1,4 +1,4 @@
-"""`nft -j list ruleset`, read as rules about a peer's advertisement."""
+"""`nft -j list ruleset`, read as rules about a peer's packet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from haos.core.guest_rules import NAMES, Packet, Rule, Table, all_of, from_peer, is_device, negated, to_node
+from haos.core.guest_rules import Packet, Rule, Table, all_of, from_peer, is_device, negated, to_node, to_port
 
 _VERDICTS = {"accept": "=accept", "drop": "=drop", "reject": "=drop", "return": "=end", "queue": "=either"}
 
@@ -64,7 +64,7 @@ def _vmap(value: Mapping[str, Any], conditions: Sequence[bool | None], packet: P
 def _match(match: Mapping[str, Any], packet: Packet) -> bool | None:
     left, right = match["left"], match["right"]
     payload = left.get("payload", {}).get("protocol") if isinstance(left, Mapping) else None
-    if payload in _OTHER_PROTOCOLS or (payload in {"ip", "ip6"} and payload != packet.family):
+    if payload in _PROTOCOLS - packet.protocol or (payload in {"ip", "ip6"} and payload != packet.family):
         return False  # asking for a field of TCP asks for TCP, negated or not
     held = _holds(left, right, packet)
     if match["op"] in {"==", "in"}:
@@ -72,7 +72,7 @@ def _match(match: Mapping[str, Any], packet: Packet) -> bool | None:
     return negated(held) if match["op"] == "!=" else None
 
 
-_OTHER_PROTOCOLS = frozenset({"tcp", "udp", "icmp", "icmpv6", "igmp", "sctp", "dccp", "udplite", "ah", "esp", "comp"})
+_PROTOCOLS = frozenset({"tcp", "udp", "icmp", "icmpv6", "igmp", "sctp", "dccp", "udplite", "ah", "esp", "comp"})
 
 
 def _holds(left: Any, right: Any, packet: Packet) -> bool | None:
@@ -92,8 +92,8 @@ def _holds(left: Any, right: Any, packet: Packet) -> bool | None:
     return ask(str(right), packet) if ask else None
 
 
-def _is_protocol(value: str, _: Packet) -> bool:
-    return value in NAMES
+def _is_protocol(value: str, packet: Packet) -> bool:
+    return value in packet.protocol
 
 
 _ASKS: Mapping[tuple[str, str | None], Callable[[str, Packet], bool | None]] = {
@@ -107,6 +107,7 @@ _ASKS: Mapping[tuple[str, str | None], Callable[[str, Packet], bool | None]] = {
     ("meta", "pkttype"): lambda value, _: value in {"host", "unicast"},
     ("payload", "saddr"): from_peer,
     ("payload", "daddr"): to_node,
+    ("payload", "dport"): to_port,
     ("ct", "state"): lambda value, _: value == "new",
     ("ct", "status"): lambda *_: False,
     ("fib", "type"): lambda value, _: value == "local",

@@ -1,4 +1,4 @@
-"""A peer's advertisement, and what a firewall's rules may ask of it; an answer is yes, no, or not to be known."""
+"""A peer's packet, and what a firewall's rules may ask of it; an answer is yes, no, or not to be known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_network
 
 Interface = IPv4Interface | IPv6Interface
 
-NAMES = frozenset({"112", "vrrp"})
 OUTCOMES = {
     "=accept": {"=accept"},
     "=drop": {"=drop"},
@@ -20,10 +19,16 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Packet:
-    """A peer's advertisement, as far as rules can ask for it."""
+    """A peer's advertisement, or its BFD packet, as far as rules can ask for it."""
 
     device: str
     network: Interface  # the node's own address: a peer is in its subnet
+    port: int | None = None  # UDP's, of BFD; None: VRRP
+
+    @property
+    def protocol(self) -> frozenset[str]:
+        """Return how rules call its protocol."""
+        return frozenset({"112", "vrrp"} if self.port is None else {"17", "udp"})
 
     @property
     def family(self) -> str:
@@ -64,6 +69,14 @@ def is_device(name: str, packet: Packet) -> bool:
     if name.endswith(("+", "*")):
         return packet.device.startswith(name[:-1])
     return name == packet.device
+
+
+def to_port(ports: str, packet: Packet) -> bool | None:
+    """Say whether the packet goes to a port, or to one of a range "FIRST:LAST"."""
+    first, _, last = ports.partition(":")
+    if packet.port is None or not first.isdigit() or not (last or first).isdigit():
+        return None
+    return int(first) <= packet.port <= int(last or first)
 
 
 def from_peer(network: str, packet: Packet) -> bool | None:

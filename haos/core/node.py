@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from haos.core.guest_firewall import Blocked
 from haos.core.model import Address, Role
 
 
@@ -39,6 +40,7 @@ class NodeFacts:
     firewall_remedy: str | None = None
     firewall_v6: str | None = None  # the same over IPv6
     firewall_v6_remedy: str | None = None
+    firewall_bfd: Mapping[int, Blocked] = field(default_factory=dict)  # IP version -> why it would drop BFD
     net_manager: str | None = None  # of the port's device: systemd-networkd | NetworkManager | ifupdown
     network_file: str | None = None  # systemd-networkd's .network file of the port's device
     network_keeps: str | None = None  # KeepConfiguration= as somebody else has set it there

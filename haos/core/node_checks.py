@@ -133,6 +133,9 @@ def _check_network(name: str, facts: NodeFacts, needs: NodeNeeds) -> Iterator[Fi
     if reason is not None:
         remedy = facts.firewall_remedy if four else facts.firewall_v6_remedy
         yield blocker("guest-firewall", f"on {name}, {reason}: the nodes would not hear each other", remedy)
+    if needs.bfd and (bfd := facts.firewall_bfd.get(needs.ip_version)):
+        reason = f"on {name}, {bfd.reason}: the nodes would take each other for dead"
+        yield blocker("guest-firewall", reason, f"{bfd.remedy}; or leave --bfd out")
     if facts.net_manager == "NetworkManager":
         yield info(
             "vip-dropped-on-renew",

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
@@ -16,6 +17,7 @@ from haos.core.guest_rules import Interface, Packet
 from haos.core.keepalived import PACKAGE_MARKER, parse_roles, parse_roles_of_text, vrids_of
 from haos.core.model import Address, Role
 from haos.core.node import NodeFacts, Removed, Sight, Survey
+from haos.core.security import BFD_PORT
 
 _VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)+)")
 _REALTIME = 1 << 23 | 1 << 24
@@ -107,10 +109,10 @@ def _parse_host(seen: Mapping[str, str]) -> dict[str, Any]:
 def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the node does to the port's device: who configures it, and what of VRRP it drops there."""
     manager, network_file = guestnet.manager_of(seen, port["ifname"], port["ifindex"])
-    blocked = {
-        network.version: guest_firewall.judge(seen, Packet(port["ifname"], network))
-        for network in sorted(_interfaces(port), key=lambda one: -one.network.prefixlen)  # a VIP names no subnet
-    }
+    networks = sorted(_interfaces(port), key=lambda one: -one.network.prefixlen)  # a VIP names no subnet
+    packets = {network.version: Packet(port["ifname"], network) for network in networks}
+    blocked = {version: guest_firewall.judge(seen, packet) for version, packet in packets.items()}
+    bfd = {version: guest_firewall.judge(seen, replace(packet, port=BFD_PORT)) for version, packet in packets.items()}
     v4, v6 = blocked.get(4), blocked.get(6)
     return {
         "net_manager": manager,
@@ -121,6 +123,7 @@ def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, A
         "firewall_remedy": v4.remedy if v4 else None,
         "firewall_v6": v6.reason if v6 else None,
         "firewall_v6_remedy": v6.remedy if v6 else None,
+        "firewall_bfd": {version: why for version, why in bfd.items() if why},
     }
 
 

@@ -145,6 +145,14 @@ def test_the_remedy_lets_it_in(peered: Sandbox) -> None:
     assert arrives(peered) == {4, 6}
 
 
+def test_bfd_is_judged_by_its_own_port(peered: Sandbox) -> None:
+    facts = judged(peered, base("meta l4proto 112 accept; udp dport { 53, 3785 } accept;"))
+    assert facts.firewall is None
+    assert set(facts.firewall_bfd) == {4, 6}
+    peered.sh(facts.firewall_bfd[4].remedy.partition(",")[0])
+    assert Node(peered, "ha_first").facts(MAC).firewall_bfd == {}
+
+
 def test_looking_loads_no_table(peered: Sandbox) -> None:
     judged(peered, "")
     assert peered.sh("nft list ruleset") == ""

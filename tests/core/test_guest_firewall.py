@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import ip_interface
 from pathlib import Path
 
@@ -43,6 +44,35 @@ def test_firewalld_rejects_until_the_protocol_is_added() -> None:
     assert blocked.reason == "firewalld drops VRRP (protocol 112, IPv4) in chain filter_INPUT"
     assert "--add-protocol=vrrp" in blocked.remedy
     assert judge({"nft": recorded("firewalld-open.json")}, FOUR) is None
+
+
+def test_bfd_is_asked_for_by_its_port() -> None:
+    bfd = replace(FOUR, port=3784)
+    for seen, remedy in (
+        ({"iptables": recorded("ufw.iptables")}, "ufw-before-input -p udp --dport 3784 -j ACCEPT"),
+        ({"nft": recorded("firewalld-open.json")}, "--add-port=3784/udp"),
+    ):
+        blocked = judge(seen, bfd)
+        assert blocked is not None
+        assert "drops BFD (UDP port 3784, IPv4)" in blocked.reason
+        assert remedy in blocked.remedy
+
+
+@pytest.mark.parametrize(
+    ("rules", "drops"),
+    [
+        ("-p 112 -j ACCEPT", True),
+        ("-p udp -m udp --dport 53 -j ACCEPT", True),
+        ("-p tcp -m tcp --dport 3784 -j ACCEPT", True),
+        ("-p udp -m udp --dport 3784 -j ACCEPT", False),
+        ("-p udp -m udp --dport 3000:4000 -j ACCEPT", False),
+        ("-p udp -m udp --dport 3000:3500 -j ACCEPT", True),
+        ("-p udp -m multiport --dports 53,3784 -j ACCEPT", False),  # perhaps
+    ],
+)
+def test_bfd_by_iptables(rules: str, drops: bool) -> None:
+    blocked = judge({"iptables": f"{DROP}-A INPUT {rules}"}, replace(FOUR, port=3784))
+    assert (blocked is not None) == drops
 
 
 DROP = "-P INPUT DROP\n"

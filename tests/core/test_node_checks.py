@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from haos.core.checks import Finding, Severity, raise_blockers
+from haos.core.guest_firewall import Blocked
 from haos.core.keepalived import main_file
 from haos.core.node import NodeFacts
 from haos.core.node_checks import NodeNeeds, check_facts, parse_version
@@ -39,6 +40,9 @@ def test_fine_node_has_no_findings_whatever_is_needed(main: str | None) -> None:
     assert found(EVERYTHING, main_config=main) == []
 
 
+BFD_BLOCKED = Blocked("ufw drops BFD", "ufw allow 3784/udp")
+
+
 def test_keepalived_that_is_not_installed_is_no_finding() -> None:
     assert found(EVERYTHING, keepalived=None, features=frozenset()) == []
 
@@ -56,6 +60,7 @@ def test_keepalived_that_is_not_installed_is_no_finding() -> None:
         ("no-http-client", "blocker", {"tools": frozenset({"bash"})}, NodeNeeds(http=True)),
         ("guest-firewall", "blocker", {"firewall": "ufw drops VRRP", "firewall_remedy": "ufw allow"}, None),
         ("guest-firewall", "blocker", {"firewall_v6": "ufw drops VRRP"}, NodeNeeds(ip_version=6)),
+        ("guest-firewall", "blocker", {"firewall_bfd": {4: BFD_BLOCKED}}, NodeNeeds(bfd=True)),
         ("vip-dropped-on-renew", "info", {"net_manager": "NetworkManager"}, None),
         ("vip-dropped-on-renew", "warning", {"net_manager": "systemd-networkd", "systemd_version": 242}, None),
         ("foreign-config-messages", "warning", {"main_config": FOREIGN, "config_messages": ("(Line 1) x",)}, None),
@@ -79,6 +84,8 @@ def test_each_finding(code: str, severity: str, changes: dict[str, Any], needs: 
         ({"main_config": FOREIGN, "script_security": True}, EVERYTHING),
         ({"main_config": FOREIGN, "realtime": False}, None),
         ({"firewall": "IPv4 only"}, NodeNeeds(ip_version=6)),
+        ({"firewall_bfd": {4: BFD_BLOCKED}}, None),
+        ({"firewall_bfd": {4: BFD_BLOCKED}}, NodeNeeds(bfd=True, ip_version=6)),
         ({"net_manager": "systemd-networkd", "systemd_version": 252}, None),
         ({"net_manager": "ifupdown"}, None),
         ({"clock_synchronised": None, "free_mb": None}, None),
