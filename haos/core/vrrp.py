@@ -148,7 +148,7 @@ def predict(pair: Pair) -> tuple[Prediction, ...]:
     timing, backups = pair.timing, backups_of(pair)
     interval_s, best = timing.advertisement_interval_s, max(backups)
     skew = f"skew (256-{best})/256 x {interval_s:g} s"
-    by_bfd = f"BFD: {BFD_MULTIPLIER} x {BFD_INTERVAL_MS} ms, then 3 x {BFD_BACKUP_INTERVAL_S:g} s"
+    by_bfd = f"BFD: {BFD_MULTIPLIER} x {BFD_INTERVAL_MS} ms, then 3 x {BFD_BACKUP_INTERVAL_S:g} s + skew"
     found = [
         Prediction("clean stop", bound_of_clean_stop_s(timing, backups), by_bfd if timing.bfd else skew),
         Prediction(
@@ -162,5 +162,7 @@ def predict(pair: Pair) -> tuple[Prediction, ...]:
         found.append(Prediction("failed check", bound_of_failed_check_s(timing, backups), why))
     preferred = max(member.priority for member in pair.members)
     back = "the preferred node takes over only once it speaks" if timing.preempt else "the VIP stays where it is"
+    if timing.bfd:
+        back = f"the Backup gives up as BFD comes up: skew (256-{preferred})/256 x {interval_s:g} s"
     found.append(Prediction("failback", bound_of_failback_s(timing, preferred), back))
     return tuple(found)

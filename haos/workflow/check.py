@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haos.core.checks import Finding, Severity, blocker
+from haos.core.checks import Finding, Severity, blocker, warning
 from haos.errors import NoFreeAddressError, UnsatisfiableError
 from haos.workflow.context import Context
-from haos.workflow.decide import Avoid, as_recorded, decide_change, decide_new
+from haos.workflow.create import planned
+from haos.workflow.decide import Avoid
 from haos.workflow.preflight import Preflight, look_at_cloud, look_at_nodes, unreachable
 from haos.workflow.request import CreateRequest, check_request
 from haos.workflow.resolve import find_pair, pair_nodes
-from haos.workflow.survey import ask_segment, first_survey
+from haos.workflow.survey import first_survey
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,30 @@ def check(request: CreateRequest, ctx: Context) -> CheckReport:
     with ctx.progress.step("look at the nodes"):
         seen = look_at_nodes(seen, request, ctx, first_survey(request, seen, Avoid(), ctx))
     findings = [*seen.findings, *(unreachable(name, error) for name, error in seen.errors.items())]
-    if set(seen.facts) == {node.name for node in seen.place.nodes}:
+    if all(node.interface is not None for node in seen.place.nodes):
         findings += _undecidable(request, seen, ctx)
     order = list(Severity)
     return CheckReport(seen.name, tuple(sorted(findings, key=lambda finding: order.index(finding.severity))))
 
 
 def _undecidable(request: CreateRequest, seen: Preflight, ctx: Context) -> list[Finding]:
+    """Decide as create would; say what cannot be decided and, of a pair that is there, that it has drifted."""
     try:
-        pair = as_recorded(request, seen)
-        if pair is None:
-            decide_new(request, seen, ask_segment(request, seen, Avoid(), ctx))
-        else:
-            decide_change(request, seen, pair)
+        plan = planned(request, seen, (), Avoid(), ctx).plan
     except NoFreeAddressError as error:
         return [blocker("no-free-address", str(error), error.hint)]
     except UnsatisfiableError as error:
         return [blocker("not-possible", str(error), error.hint)]
-    return []
+    if seen.pair is None or not plan:
+        return []
+    due = f"{len(plan.changes)} change{'s are' if len(plan.changes) > 1 else ' is'} due"
+    return [
+        warning(
+            "drifted",
+            f"pair {seen.name} is not wholly as it should be: {due}",
+            "the haos create that made it makes them; with --dry-run it shows them",
+        )
+    ]
 
 
 def check_pair(name: str | None, observer: str | None, ctx: Context) -> CheckReport:

@@ -94,12 +94,13 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
     for error in seen.errors.values():
         raise error
     warnings = raise_blockers(seen.findings)
-    return _planned(request, seen, warnings, avoid or Avoid(), ctx)
+    return planned(request, seen, warnings, avoid or Avoid(), ctx)
 
 
-def _planned(
+def planned(
     request: CreateRequest, seen: Preflight, warnings: tuple[Finding, ...], avoid: Avoid, ctx: Context
 ) -> Prepared:
+    """Decide and plan from what was seen; asks the segment once more only if it has to. Raises UnsatisfiableError."""
     before, configs = as_recorded(request, seen), None
     if before is None:
         avoid = ask_segment(request, seen, avoid, ctx)

@@ -288,3 +288,17 @@ def test_vrids_heard_on_the_wire_are_avoided_by_ip_version() -> None:
     world = howto_world()
     world.heard = frozenset({(1, 4), (2, 6), (3, 4)})
     assert prepare(HOWTO, context_of(world)).pair.vrid == 2
+
+
+def test_a_pair_that_has_drifted_is_said() -> None:
+    world = howto_world()
+    ctx = context_of(world)
+    create(prepare(HOWTO, ctx), ctx, lambda _: None)
+    assert codes(check_pair(None, None, ctx).findings, Severity.WARNING) == []
+    group = next(one for one in world.groups.values() if one.name.startswith("haos-"))
+    world.groups[group.id] = replace(group, rules=())
+    found = check_pair(None, None, ctx)
+    assert found.ok
+    [drift] = [finding for finding in found.findings if finding.code == "drifted"]
+    assert "1 change is due" in drift.reason
+    assert "haos create" in (drift.remedy or "")
