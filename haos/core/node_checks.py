@@ -112,7 +112,14 @@ def _check_configuration(name: str, facts: NodeFacts, needs: NodeNeeds) -> Itera
             f"keepalived on {name} complains of its present configuration: {_some(facts.config_messages, '; ')}",
             "keepalived --config-test; haos leaves it as it is",
         )
-    if facts.other_instances:
+    if facts.other_instances and facts.keepalived is not None and not facts.daemon_active:
+        yield warning(
+            "starts-others",
+            f"keepalived on {name} does not run, but its configuration has instances that are not haos's, "
+            f"{_some(facts.other_instances, ', ')}: they would start with the pair's, and stay when it goes",
+            f"take them out of {MAIN_PATH} there first if they are to stay off",
+        )
+    elif facts.other_instances:
         yield info(
             "other-instances",
             f"keepalived on {name} runs other instances too, {_some(facts.other_instances, ', ')}: haos leaves them "
