@@ -26,9 +26,10 @@ Anything else that is raised is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING
 
-Address = IPv4Address | IPv6Address
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 
 class HaosError(Exception):
@@ -113,7 +114,9 @@ class UnsatisfiableError(HaosError):
 class NoFreeAddressError(UnsatisfiableError):
     """Nothing is free outside the allocation pools; `offer` is an address that could be taken from a pool instead."""
 
-    def __init__(self, reason: str, *, hint: str | None = None, offer: Address | None = None) -> None:
+    def __init__(
+        self, reason: str, *, hint: str | None = None, offer: IPv4Address | IPv6Address | None = None
+    ) -> None:
         super().__init__(reason, hint=hint)
         self.offer = offer
 

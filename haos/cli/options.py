@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -15,6 +14,8 @@ from haos.cli.width import Context
 from haos.view.style import LIST_FORMATS, QUOTES, SHOW_FORMATS, Style
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from click.shell_completion import CompletionItem
 
     from haos.core.model import Address
@@ -24,6 +25,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 SSH, OUTPUT = "SSH", "Output"
 WIDEST_NAMES = 24
 """Columns of the help that options may take; longer ones have their text on the next line."""
+
+
+class FilePath(click.Path):
+    """The path of a file; pathlib is loaded only where one is given, since help has to be quick."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 @dataclass
@@ -102,7 +113,7 @@ _SSH = (
         "--ssh-key",
         section=SSH,
         metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=FilePath(exists=True, dir_okay=False),
         help="Private key.",
     ),
     option("--ssh-jump", section=SSH, metavar="[USER@]HOST[:PORT]", help="Bastion to jump over, as ssh -J."),
@@ -118,7 +129,7 @@ _SSH = (
         "--ssh-config",
         section=SSH,
         metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=FilePath(exists=True, dir_okay=False),
         help="ssh_config to use instead of your own.",
     ),
     option(
@@ -182,7 +193,7 @@ _COMMON = (
         "--log-file",
         section=OUTPUT,
         metavar="FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False),
         expose_value=False,
         callback=_noted,
         help="Append steps and API requests to this file; with --debug their contents too.",
@@ -222,6 +233,7 @@ def pair_argument(command: F) -> F:
 
 
 def _known_pairs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+
     from click.shell_completion import CompletionItem
 
     from haos.cli import pair_cache

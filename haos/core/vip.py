@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from haos.core.model import Address, Pool, Port, Subnet
+from haos.core.model import Address, AddressPair, Pool, Port, Subnet
 from haos.errors import NoFreeAddressError
 
 ANYCAST = 128
@@ -50,17 +50,20 @@ def _spans_of_port(subnet: Subnet, low: int, high: int, port: Port) -> Iterator[
         if fixed.address.version == version and low <= number <= high:
             yield Span(number, number, f"a fixed IP of {who}")
     for pair in port.pairs:
-        net = pair.network
+        ends = _ends(pair, version)
         # A pair as wide as the subnet lets a router or firewall pass anything; it claims no address.
-        if (
-            net.version != subnet.cidr.version
-            or not net.overlaps(subnet.cidr)
-            or net.prefixlen <= subnet.cidr.prefixlen
-        ):
+        if ends is None or ends[1] < low or ends[0] > high or (ends[0] <= low and ends[1] >= high):
             continue
-        yield Span(
-            int(net.network_address), int(net.broadcast_address), f"allowed address pair {pair.ip_address} of {who}"
-        )
+        yield Span(*ends, f"allowed address pair {pair.ip_address} of {who}")
+
+
+def _ends(pair: AddressPair, version: int) -> tuple[int, int] | None:
+    """Return the first and the last address of a pair, None for one of the other IP version."""
+    if "/" not in pair.ip_address:  # far quicker to read than a network, and by far the most are such
+        address = ip_address(pair.ip_address)
+        return (int(address), int(address)) if address.version == version else None
+    net = pair.network
+    return (int(net.network_address), int(net.broadcast_address)) if net.version == version else None
 
 
 def spans_of_pools(pools: Iterable[Pool]) -> Iterator[Span]:
