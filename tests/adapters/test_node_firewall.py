@@ -95,9 +95,16 @@ def peered() -> Iterator[Sandbox]:
         for address in ("10.200.51.32", "2001:db8:51::32"):
             on_peer(box, f"ip neighbour replace {address} lladdr {MAC} dev far nud permanent")
         box.sh("ip link set ens3 up")
+        # A link that has just come up does no neighbour discovery until the kernel has seen that it did.
+        box.until(lambda: is_ready(box.sh("ip -6 -o address show dev ens3 scope link")), "IPv6 here")
+        box.until(lambda: is_ready(on_peer(box, "ip -6 -o address show dev far scope link")), "IPv6 there")
         box.write("/run/fake/send.py", SEND)
         box.write("/run/fake/listen.py", LISTEN)
         yield box
+
+
+def is_ready(shown: str) -> bool:
+    return "inet6 fe80" in shown and "tentative" not in shown
 
 
 def on_peer(box: Sandbox, script: str) -> str:
