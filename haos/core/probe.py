@@ -32,6 +32,32 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Try:
+    """One attempt on the service behind the VIP, as a new client makes it: a TCP connection, or a whole request."""
+
+    sent_s: float
+    answered_s: float | None = None
+    failure: str = ""  # why it was not: "refused", "HTTP 503", … ("" while it is under way)
+
+
+@dataclass(frozen=True)
+class FlowEvent:
+    """Something happened to the one connection that is held open."""
+
+    at_s: float
+    what: str  # "open" | "broken" | "stalled"
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """What else is asked of the VIP; each None where it is not."""
+
+    probe: str | None = None  # "tcp:443" or a URL whose host is replaced by the VIP
+    flow: int | None = None  # TCP port of a connection that is held open
+
+
+@dataclass(frozen=True)
 class History:
     """A whole probe run; times ascend."""
 
@@ -42,6 +68,9 @@ class History:
     now_s: float = 0.0  # how far the observer's own report reaches
     lost: str | None = None  # why the report ended before it was asked to
     method: str = "icmp-raw+arp"  # how it could probe there, "icmp-dgram" | "ping" …
+    service: Service = Service()
+    tries: tuple[Try, ...] = ()
+    flow: tuple[FlowEvent, ...] = ()
 
     def mark(self, label: str) -> Mark:
         """Return the last mark of that label; KeyError if there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haos.core import vrrp
+from haos.core.leg import Leg
 from haos.core.outage import Verdict
 from haos.view.console import Output
 from haos.view.plan import count_line
@@ -10,7 +11,6 @@ from haos.view.timeline import timeline
 from haos.workflow.create import Created
 from haos.workflow.failover import FailoverReport
 from haos.workflow.teardown import TornDown
-from haos.workflow.trial import Leg
 
 EXIT_NOT_PROVEN = 4
 VERDICT_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}

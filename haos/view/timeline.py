@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from haos.workflow.trial import Leg
+from haos.core.leg import Leg
 
 WIDTH = 60
 BEFORE_S = 0.2

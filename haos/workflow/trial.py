@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from haos.core import vrrp
+from haos.core.leg import Leg
 from haos.core.model import Mode, Node, Pair, Role, virtual_mac
 from haos.core.node import Sight
-from haos.core.outage import Outage, Verdict, blind_s, in_a_row, judge, worst_outage
+from haos.core.outage import Verdict, blind_s, in_a_row, judge, worst_outage
 from haos.core.probe import History
 from haos.errors import LeftoverError, RemoteError
 from haos.workflow.context import Context, Probe
@@ -23,22 +23,6 @@ SETTLE_TIMEOUT_S = 10.0
 POLL_S = 0.1
 RESTORE_ATTEMPTS = 5
 RESTORE_PAUSE_S = 2.0
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One move of the VIP: what was predicted, what was seen."""
-
-    label: str  # the fault's name, or "failback"
-    origin: str  # node names
-    target: str
-    bound_s: float
-    outage: Outage | None
-    verdict: Verdict
-    reason: str
-    history: History | None = None
-    start_s: float = 0.0  # of the leg, on the observer's clock
-    unheard: bool = False  # somebody took over, yet whoever watched was led on to the old node, or nowhere
 
 
 def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[Node | None, dict[str, Sight]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from haos.core.leg import Leg
 from haos.core.model import Instance, Node, Pair
 from haos.core.outage import Verdict, in_a_row
 from haos.core.probe import History
@@ -15,7 +16,6 @@ from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.trial import (
     PROBE_INTERVAL_S,
     SETTLED_ECHOES,
-    Leg,
     await_one_active,
     backup_ready,
     macs_of,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from haos.core.leg import Leg
 from haos.core.outage import Outage, Verdict
 from haos.core.probe import Echo, History
 from haos.view.console import Output
@@ -21,7 +22,6 @@ from haos.workflow.failover import failover_test
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
-from haos.workflow.trial import Leg
 from tests.fakes import context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
