@@ -19,6 +19,7 @@ from haos.core.model import (
     CloudNetwork,
     FixedIp,
     Instance,
+    InstanceAction,
     Pool,
     Port,
     Quota,
@@ -39,6 +40,13 @@ NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
 SUBNET = "9a027a94-e688-45cb-a653-e223ccc9f72f"
 GROUP = "aaaaaaaa-0000-4000-8000-000000000001"
 TAKEOVER_S = 0.02
+BEFORE = {
+    InstanceAction.START: "SHUTOFF",
+    InstanceAction.STOP: "ACTIVE",
+    InstanceAction.PAUSE: "ACTIVE",
+    InstanceAction.UNPAUSE: "PAUSED",
+}
+"""The status in which Nova does it."""
 
 
 class Killed(BaseException):
@@ -93,6 +101,8 @@ class World:
     arp_cache: dict[Address, str] = field(default_factory=dict)
     observer_can: frozenset[str] = frozenset({"root", "python", "ping"})
     made: int = 0
+    nova_s: float = 0.0  # how long Nova goes on showing an instance as it was before an action
+    acted: dict[str, tuple[float, InstanceAction, Instance]] = field(default_factory=dict)  # -> (when, what, before)
 
     def new_id(self) -> str:
         self.made += 1
@@ -104,7 +114,13 @@ class World:
             {key: replace(port, revision=None) for key, port in self.ports.items()},
             dict(self.groups),
             {key: node.snapshot() for key, node in self.nodes.items()},
+            dict(self.instances),
         )
+
+    def shown(self, instance: Instance) -> Instance:
+        """Return the instance as Nova shows it now."""
+        when, _, before = self.acted.get(instance.id, (float("-inf"), None, instance))
+        return before if self.clock.now < when + self.nova_s else instance
 
     def holder(self) -> str | None:
         now = self.clock.now
@@ -197,10 +213,16 @@ class FakeNode:
         return (self.package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), self.package_by_haos)
 
     def speaks(self) -> bool:
-        return self.daemon and bool(self.running - self.withdrawn)
+        return self.plugged_in() and self.daemon and bool(self.running - self.withdrawn)
+
+    def plugged_in(self) -> bool:
+        """Say whether the instance runs and its port is up."""
+        instance = self.world.instances.get(self.instance.id, self.instance)
+        port = next((port for port in self.world.ports.values() if port.mac == self.mac), None)
+        return instance.status == "ACTIVE" and port is not None and port.admin_up
 
     def _reach(self) -> None:
-        if self.instance.id in self.world.unreachable:
+        if self.instance.id in self.world.unreachable or not self.plugged_in():
             raise RemoteError(f"{self.instance.name} does not answer on port 22", hint="is it up?")
 
     def facts(self, mac: str) -> NodeFacts:
@@ -362,14 +384,15 @@ class FakeCloud:
         return self.world.ports[port_id]
 
     def instances(self, names_or_ids: Sequence[str]) -> dict[str, tuple[Instance, ...]]:
-        everyone = self.world.instances.values()
+        everyone = [self.world.shown(one) for one in self.world.instances.values()]
         return {ref: tuple(one for one in everyone if ref in (one.name, one.id)) for ref in names_or_ids}
 
     def instances_tagged(self, tag: str) -> tuple[Instance, ...]:
         return tuple(one for one in self.world.instances.values() if tag in one.tags)
 
     def instances_by_id(self, ids: Sequence[str]) -> dict[str, Instance]:
-        return {one: self.world.instances[one] for one in ids if one in self.world.instances}
+        everyone = self.world.instances
+        return {one: self.world.shown(everyone[one]) for one in ids if one in everyone}
 
     def console_log(self, instance_id: str) -> str:
         return ""
@@ -473,6 +496,43 @@ class FakeCloud:
         with self.world.effects.effect(f"amend {port.id[:8]}"):
             self.world.ports[port.id] = wanted
         return wanted
+
+    def set_port_up(self, port_id: str, up: bool) -> None:
+        port = self.port(port_id)
+        if port.admin_up != up:
+            with self.world.effects.effect(f"port {'up' if up else 'down'} {self._owner(port)}"):
+                self.world.ports[port_id] = replace(port, admin_up=up, revision=(port.revision or 0) + 1)
+                self.world.elect()
+
+    def _owner(self, port: Port) -> str:
+        return self.world.instances[port.device_id].name
+
+    def instance_action(self, instance_id: str, action: InstanceAction) -> None:
+        if instance_id not in self.world.instances:
+            raise NotFoundError(f"no instance {instance_id}")
+        instance = self.world.instances[instance_id]
+        busy = self.world.shown(instance) != instance
+        if busy and self.world.acted[instance_id][1] is not action:
+            raise CloudError(f"cannot {action} {instance.name} while something else is done to it")
+        if instance.status == action.outcome:
+            return
+        if instance.status != BEFORE[action]:
+            raise CloudError(f"cannot {action} {instance.name} while it is {instance.status}")
+        with self.world.effects.effect(f"{action.removeprefix('os-')} {instance.name}"):
+            self.world.acted[instance_id] = self.world.clock.now, action, instance
+            self.world.instances[instance_id] = replace(instance, status=action.outcome)
+            self.world.elect()
+
+    def add_tag(self, port_id: str, tag: str) -> None:
+        port = self.port(port_id)
+        with self.world.effects.effect("tag"):
+            self.world.ports[port_id] = replace(port, tags=tuple(dict.fromkeys((*port.tags, tag))))
+
+    def remove_tag(self, port_id: str, tag: str) -> None:
+        port = self.world.ports.get(port_id)
+        if port is not None and tag in port.tags:
+            with self.world.effects.effect("untag"):
+                self.world.ports[port_id] = replace(port, tags=tuple(one for one in port.tags if one != tag))
 
 
 @dataclass

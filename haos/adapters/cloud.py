@@ -7,12 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from haos.adapters import cloud_parse as parse
+from haos.adapters.cloud_actions import Actions
 from haos.adapters.cloud_groups import SecurityGroups
 from haos.adapters.cloud_ports import Ports
 from haos.adapters.cloud_rest import Rest
 from haos.core.model import (
     CloudNetwork,
     Instance,
+    InstanceAction,
     Port,
     Quota,
     SecurityGroup,
@@ -40,6 +42,7 @@ class OpenStackCloud:
         self._project_id = project_id
         self._ports = Ports(network, project_id)
         self._groups = SecurityGroups(network, project_id)
+        self._actions = Actions(network, compute)
 
     def project_id(self) -> str:
         """Return the token's project."""
@@ -173,6 +176,22 @@ class OpenStackCloud:
     def delete_port(self, port_id: str) -> None:
         """Delete a port; one that is gone already is fine."""
         self._ports.delete(port_id)
+
+    def set_port_up(self, port_id: str, up: bool) -> None:
+        """Set a port's administrative state."""
+        self._actions.set_port_up(port_id, up)
+
+    def instance_action(self, instance_id: str, action: InstanceAction) -> None:
+        """Order an action; a refusal is fine if the instance is there already, or on its way."""
+        self._actions.instance_action(instance_id, action)
+
+    def add_tag(self, port_id: str, tag: str) -> None:
+        """Put a tag on a port."""
+        self._actions.add_tag(port_id, tag)
+
+    def remove_tag(self, port_id: str, tag: str) -> None:
+        """Take a tag off a port; what is gone is fine."""
+        self._actions.remove_tag(port_id, tag)
 
     def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
         """Get security groups with their rules."""

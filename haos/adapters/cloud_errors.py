@@ -37,6 +37,10 @@ class LostAnswerError(PassingError):
     """No answer came, or the answer was a server error: the request may have taken effect."""
 
 
+class StateError(CloudError):
+    """Nova's 409: the instance is not in a state for this."""
+
+
 class RevisionError(PassingError):
     """Neutron's 412: somebody changed the resource since it was read."""
 
@@ -162,7 +166,8 @@ def _conflict(reason: str, kind: str, message: str) -> CloudError:
         )
     if kind == "OverQuota":
         return QuotaError(reason, hint=HINTS[kind])
-    return CloudError(reason, hint=HINTS.get(kind, "if somebody else is changing it, run the same command again"))
+    hint = HINTS.get(kind, "if somebody else is changing it, run the same command again")
+    return CloudError(reason, hint=hint) if kind else StateError(reason, hint=hint)
 
 
 def _named(what: str, message: str) -> str:

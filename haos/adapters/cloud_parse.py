@@ -79,6 +79,7 @@ def port(body: Json) -> Port:
         port_security=body.get("port_security_enabled", True),
         admin_up=body.get("admin_state_up", True),
         revision=body.get("revision_number"),
+        tags=tuple(body.get("tags") or ()),
     )
 
 

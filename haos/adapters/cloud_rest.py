@@ -49,6 +49,10 @@ class Rest:
         headers = {} if revision is None else {"If-Match": f"revision_number={revision}"}
         return self._json(self._send(method, path, what, BusyError, json=body, headers=headers), what)
 
+    def order(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> None:
+        """Send what does no harm twice, and so is repeated as reads are; what is answered does not matter."""
+        self._send(method, path, what, PassingError, json=body)
+
     def delete(self, path: str, what: str) -> None:
         """Delete; what is gone already is fine."""
         try:

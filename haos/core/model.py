@@ -73,6 +73,7 @@ class Port:
     port_security: bool = True
     admin_up: bool = True
     revision: int | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,20 @@ class Instance:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.id[:8]}…)"
+
+
+class InstanceAction(enum.StrEnum):
+    """What Nova is asked to do to an instance, in its own words."""
+
+    START = "os-start"
+    STOP = "os-stop"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+
+    @property
+    def outcome(self) -> str:
+        """The status of an instance to which it was done."""
+        return {"os-stop": "SHUTOFF", "pause": "PAUSED"}.get(self.value, "ACTIVE")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from haos.core.model import (
     Address,
     CloudNetwork,
     Instance,
+    InstanceAction,
     Port,
     Quota,
     SecurityGroup,
@@ -127,6 +128,21 @@ class Cloud(Protocol):
         One PUT carries pairs and groups together; no request at all if nothing would change. A port that is
         gone raises NotFoundError.
         """
+
+    def set_port_up(self, port_id: str, up: bool) -> None:
+        """Set a port's administrative state (1 request); a port that is so already is fine."""
+
+    def instance_action(self, instance_id: str, action: InstanceAction) -> None:
+        """Order it and return once the order is taken, or was before (1 request; 2 where the instance is at it).
+
+        CloudError if the instance is in a state that does not allow it, as while something else is done to it.
+        """
+
+    def add_tag(self, port_id: str, tag: str) -> None:
+        """Put a tag on a port; one that is there already is fine (1 request)."""
+
+    def remove_tag(self, port_id: str, tag: str) -> None:
+        """Take a tag off a port; one that is gone, and a port that is, are fine (1 request)."""
 
 
 class NodeAgent(Protocol):
