@@ -5,8 +5,8 @@ Effects are counted, so that a test can fail, or kill haos, at each of them in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
 from uuid import UUID
@@ -634,6 +634,11 @@ class Quiet:
     def step(self, title: str) -> Iterator[None]:
         self.titles.append(title)
         yield
+
+    def measuring(
+        self, title: str, look: Callable[[], History], names: Mapping[str, str]
+    ) -> AbstractContextManager[None]:
+        return self.step(title)
 
     def note(self, text: str) -> None:
         self.titles.append(text)

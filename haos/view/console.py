@@ -41,7 +41,12 @@ class Output:
 
     def glyph(self, nice: str, spelled: str) -> str:
         """Return a glyph that the terminal can show."""
-        return nice if shows_glyphs(self.out.encoding, os.environ) else spelled
+        return spelled if self.ascii_only else nice
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal shows no more than ASCII."""
+        return not shows_glyphs(self.out.encoding, os.environ)
 
     def line(self, text: str = "", style: str = "", *, hang: int = 2) -> None:
         """Print a line of the result; on a terminal it is broken between words, the rest indented by `hang`."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from rich.live import Live
 from rich.text import Text
 
+from haos.core.probe import History
 from haos.view.console import Output
+from haos.view.live import Band
 
 REFRESHES_PER_S = 8
 _log = logging.getLogger("haos.steps")
@@ -22,6 +24,7 @@ _log = logging.getLogger("haos.steps")
 class _Step:
     title: str
     started_s: float
+    band: Band | None = None  # what it shows below itself
 
     def took_s(self) -> float:
         return time.monotonic() - self.started_s
@@ -40,7 +43,17 @@ class ConsoleProgress:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Show a step for as long as it lasts."""
-        step = _Step(title, time.monotonic())
+        with self._shown(_Step(title, time.monotonic())):
+            yield
+
+    def measuring(
+        self, title: str, look: Callable[[], History], names: Mapping[str, str]
+    ) -> AbstractContextManager[None]:
+        """Show a step and, on a terminal, who answered in the last seconds."""
+        return self._shown(_Step(title, time.monotonic(), Band(look, names)))
+
+    @contextmanager
+    def _shown(self, step: _Step) -> Iterator[None]:
         self._begin(step)
         try:
             yield
@@ -103,14 +116,17 @@ class ConsoleProgress:
         )
 
     def lines(self) -> Text:
-        """Return the running steps, a line each."""
+        """Return the running steps, a line each; below a measurement what is seen of it."""
         mark = self._output.glyph("…", "..")
         width = self._output.err.width - 1
         lines = []
         for step in tuple(self._running):
             line = self._output.text(self._output.err, f"{mark:>6} {step.title}  ")
             line.append(f"{step.took_s():.0f} s", "dim")
-            # Every step keeps to one line: Live counts lines to erase them.
-            line.truncate(width, overflow="ellipsis" if mark == "…" else "crop")
             lines.append(line)
+            if step.band is not None:
+                lines += step.band.lines(width, ascii_only=mark != "…")
+        for line in lines:
+            # Each keeps to one line: Live counts lines to erase them.
+            line.truncate(width, overflow="ellipsis" if mark == "…" else "crop")
         return Text("\n").join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -242,6 +242,14 @@ class Progress(Protocol):
 
     def step(self, title: str) -> AbstractContextManager[None]:
         """Show a step for as long as it lasts; an error that leaves it marks it as failed."""
+
+    def measuring(
+        self, title: str, look: Callable[[], History], names: Mapping[str, str]
+    ) -> AbstractContextManager[None]:
+        """Show a step during which the VIP is asked: `look` returns what is known so far, `names` says MAC -> node.
+
+        `look` is called from another thread, some times a second.
+        """
 
     def note(self, text: str) -> None:
         """Show something worth a line of its own."""
