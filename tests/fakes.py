@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from haos.core.changes import PortAmendment, Reservation
+from haos.core.clocks import Moment
 from haos.core.model import (
     RESERVATION_OWNER,
     Address,
@@ -30,7 +31,7 @@ from haos.core.model import (
     virtual_mac,
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
-from haos.core.probe import Ask, Echo, History, Mark
+from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
 from haos.core.security import rule_changes
 from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context
@@ -543,10 +544,14 @@ class FakeProbe:
     vip: Address
     interval_s: float
     lost: str | None = None
+    service: Service = NO_SERVICE
     _echoes: list[Echo] = field(default_factory=list)
     _asks: list[Ask] = field(default_factory=list)
     _marks: list[Mark] = field(default_factory=list)
     _next_s: float = 0.0
+    _tries: list[Try] = field(default_factory=list)
+    _flow: list[FlowEvent] = field(default_factory=list)
+    _flow_to: str | None = None  # the MAC of the node that the held connection ends at
 
     def __post_init__(self) -> None:
         self._next_s = self.world.clock.now
@@ -562,7 +567,20 @@ class FakeProbe:
             self._echoes.append(Echo(at, at + 0.001 if echo else None, echo))
             if len(self._echoes) % 10 == 1:
                 self._asks.append(Ask(at, (ask,) if ask else ()))
+            self._ask_service(at, echo)
             self._next_s = at + self.interval_s
+
+    def _ask_service(self, at: float, answering: str | None) -> None:
+        if self.service.probe and len(self._echoes) % 5 == 1:
+            self._tries.append(Try(at, at + 0.002) if answering else Try(at, failure="no answer"))
+        if self.service.flow and answering and answering != self._flow_to:
+            if self._flow_to:
+                self._flow.append(FlowEvent(at, "broken", "reset"))
+            self._flow.append(FlowEvent(at, "open"))
+            self._flow_to = answering
+
+    def when(self, local_s: float) -> Moment:
+        return Moment(local_s, 0.001)
 
     def mark(self, label: str) -> None:
         self._catch_up()
@@ -577,6 +595,9 @@ class FakeProbe:
             tuple(self._marks),
             self._next_s,
             self.lost,
+            service=self.service,
+            tries=tuple(self._tries),
+            flow=tuple(self._flow),
         )
 
     def wait(self, condition: Callable[[History], bool], timeout_s: float) -> bool:
@@ -603,8 +624,8 @@ class FakeObserver:
     def neighbour(self, vip: Address) -> str | None:
         return self.world.holder()
 
-    def start_probe(self, vip: Address, *, interval_s: float) -> FakeProbe:
-        probe = FakeProbe(self.world, vip, interval_s, self.lost)
+    def start_probe(self, vip: Address, *, interval_s: float, service: Service = NO_SERVICE) -> FakeProbe:
+        probe = FakeProbe(self.world, vip, interval_s, self.lost, service)
         self.probes.append(probe)
         return probe
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from haos.adapters.probe_report import ASKED, ObserverClock
+from haos.core.clocks import Moment
 from haos.core.model import Address
-from haos.core.probe import Echo, History, Mark
+from haos.core.probe import NO_SERVICE, Echo, History, Mark, Service
 
 FAST_S = 0.01
 """What haos would have."""
 SLOW_S = 0.2
 """What older pings allow to users who are not root."""
+UNASKED = "the service was not asked: that takes Python 3.6 on the observer, which can only ping"
 
 _LINE = re.compile(r"\[(?P<at>\d+\.\d+)\] (?P<text>.*icmp_seq=(?P<seq>\d+).*)")
 _TIME = re.compile(r"time=([\d.]+) ms")
@@ -37,7 +39,7 @@ def run_script(vip: Address, interval_s: float, limit_s: float) -> str:
 class PingReport:
     """The report of iputils' `ping -D -O`; its clock is the observer's wall clock, it sees no MAC."""
 
-    def __init__(self, interval_s: float, slack: tuple[float, float, float]) -> None:
+    def __init__(self, interval_s: float, slack: tuple[float, float, float], service: Service = NO_SERVICE) -> None:
         """`slack` is one look at the observer's clock: (asked here, what it said, heard here)."""
         self.started = False
         self.failure: str | None = None
@@ -47,7 +49,8 @@ class PingReport:
         self._left: dict[int, float] = {}
         self._marks: list[Mark] = []
         self._clock = ObserverClock()
-        self._clock.heard(slack[1], slack[2], slack[0])
+        self._clock.heard(*slack)
+        self._notes = (UNASKED,) if service != NO_SERVICE else ()
         self._now_s = 0.0
 
     def feed(self, line: str, heard_s: float) -> None:
@@ -69,13 +72,18 @@ class PingReport:
 
     def mark(self, number: int, label: str, called_s: float) -> None:
         """See Report. Nobody there hears of it, so the moment is worked out from the clocks."""
-        at_s = self._clock.latest_s(called_s)
-        self._marks.append(Mark(label, at_s, at_s - self._clock.earliest_s(called_s)))
+        moment = self._clock.when(called_s)
+        self._marks.append(Mark(label, moment.latest_s, 2 * moment.error_s))
 
     def sync(self, number: int, sent_s: float) -> None:
         """See Report. Ping answers no sync."""
 
+    def when(self, local_s: float) -> Moment:
+        """See Report. All that is known is one look at the wall clock before ping began."""
+        return self._clock.when(local_s)
+
     def history(self, lost: str | None) -> History:
         """See Report."""
         echoes = tuple(self._echoes[seq] for seq in sorted(self._echoes))
-        return History(self._interval_s, echoes, (), tuple(self._marks), self._now_s, lost, "ping")
+        marks = tuple(self._marks)
+        return History(self._interval_s, echoes, (), marks, self._now_s, lost, "ping", notes=self._notes)

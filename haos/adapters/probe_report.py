@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
-from haos.core.probe import Ask, Echo, History, Mark
+from haos.core.clocks import Moment, Offset, narrowed, offset_of
+from haos.core.probe import NO_SERVICE, Ask, Echo, History, Mark, Service
 
 ASKED = "asked"
 """The only good end of a run: it was told to stop."""
+DRIFT = 5e-4
+"""How much two monotonic clocks may go apart, in seconds a second: as fast as kernels let NTP slew them."""
 
 
 class Report(Protocol):
@@ -27,6 +30,9 @@ class Report(Protocol):
     def sync(self, number: int, sent_s: float) -> None:
         """Expect the answer to a sync that was sent at this moment of the local clock."""
 
+    def when(self, local_s: float) -> Moment:
+        """Return that moment of the local clock on the observer's."""
+
     def history(self, lost: str | None) -> History:
         """Return what has been reported so far."""
 
@@ -35,33 +41,32 @@ class ObserverClock:
     """Maps the local clock to the observer's, within bounds that every round trip narrows."""
 
     def __init__(self) -> None:
-        # Old round trips are forgotten: clocks drift apart.
-        self._low: deque[float] = deque(maxlen=30)
-        self._high: deque[float] = deque(maxlen=30)
+        self._trips: deque[tuple[float, Offset]] = deque(maxlen=1000)  # (when here, what it tells)
 
-    def heard(self, observer_s: float, heard_s: float, sent_s: float | None = None) -> None:
-        """Learn from a stamp that was made there, heard here afterwards and, if known, asked for before."""
-        self._low.append(observer_s - heard_s)
-        if sent_s is not None:
-            self._high.append(observer_s - sent_s)
+    def heard(self, sent_s: float, observer_s: float, heard_s: float) -> None:
+        """Learn from a stamp that was asked for here, made there, and heard here afterwards."""
+        self._trips.append((heard_s, offset_of(sent_s, observer_s, heard_s)))
 
-    def earliest_s(self, local_s: float) -> float:
-        """Return the earliest moment there that can be this moment here."""
-        return local_s + max(self._low)
+    def when(self, local_s: float) -> Moment:
+        """Return that moment of the local clock there: a round trip says the less, the longer ago it was."""
+        return narrowed(_aged(offset, abs(local_s - at_s)) for at_s, offset in self._trips).moment(local_s)
 
-    def latest_s(self, local_s: float) -> float:
-        """Return the latest moment there that can be this moment here."""
-        return local_s + min(self._high)
+
+def _aged(offset: Offset, age_s: float) -> Offset:
+    return Offset(offset.low_s - DRIFT * age_s, offset.high_s + DRIFT * age_s)
 
 
 class ProgramReport:
     """The report of our own program, `haos.adapters.remote.probe`."""
 
-    def __init__(self, interval_s: float) -> None:
+    def __init__(self, interval_s: float, began_s: float, service: Service = NO_SERVICE) -> None:
+        """`began_s` is a moment of the local clock at which the program had not begun yet."""
         self.started = False
         self.failure: str | None = None
         self.end: str | None = None
         self._interval_s = interval_s
+        self._began_s = began_s
+        self._service = service
         self._method: str | None = None
         self._echoes: dict[int, Echo] = {}
         self._asks: dict[int, Ask] = {}
@@ -102,10 +107,15 @@ class ProgramReport:
             case "m" | "y":
                 self._synced(int(words[1]), float(words[2]), heard_s)
             case "n":
-                self._now_s = float(words[1])
-                self.started = bool(self._echoes)
+                self._take_now(float(words[1]), heard_s)
             case "z":
                 self.end = words[1]
+
+    def _take_now(self, at_s: float, heard_s: float) -> None:
+        self._now_s = at_s
+        if not self.started:  # the first round trip, however coarse: any time can be mapped from here on
+            self._clock.heard(self._began_s, at_s, heard_s)
+            self.started = bool(self._echoes)
 
     def _answer(self, number: int, at_s: float, responder: str) -> None:
         echo = self._echoes[number]
@@ -119,9 +129,9 @@ class ProgramReport:
 
     def _synced(self, number: int, at_s: float, heard_s: float) -> None:
         label, sent_s = self._expected.pop(number)
-        self._clock.heard(at_s, heard_s, sent_s)
+        self._clock.heard(sent_s, at_s, heard_s)
         if label is not None:
-            self._marks.append(Mark(label, at_s, at_s - self._clock.earliest_s(sent_s)))
+            self._marks.append(Mark(label, at_s, at_s - self._clock.when(sent_s).earliest_s))
 
     def mark(self, number: int, label: str, called_s: float) -> None:
         """See Report."""
@@ -130,6 +140,10 @@ class ProgramReport:
     def sync(self, number: int, sent_s: float) -> None:
         """See Report."""
         self._expected[number] = (None, sent_s)
+
+    def when(self, local_s: float) -> Moment:
+        """See Report."""
+        return self._clock.when(local_s)
 
     def history(self, lost: str | None) -> History:
         """See Report."""
@@ -141,4 +155,5 @@ class ProgramReport:
             self._now_s,
             lost,
             self._method or "none",
+            self._service,
         )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from haos.adapters.probe_report import ASKED, Report
+from haos.core.clocks import Moment
 from haos.core.probe import History
 
 SYNC_S = 1.0
@@ -29,7 +30,8 @@ class RemoteProbe:
         self._news = threading.Condition()
         self._pen = threading.Lock()
         self._numbers = itertools.count(1)
-        self._heard_s = self._synced_s = time.monotonic()
+        self._heard_s = time.monotonic()
+        self._synced_s = self._heard_s - SYNC_S
         self._version = 0
         self._over = False
         self._stopping = self._asked = False
@@ -54,6 +56,11 @@ class RemoteProbe:
         with self._news:
             self._report.mark(number, label, time.monotonic())
         self._tell(f"mark {number}")
+
+    def when(self, local_s: float) -> Moment:
+        """Return that time of the local monotonic clock on the observer's."""
+        with self._news:
+            return self._report.when(local_s)
 
     def history(self) -> History:
         """Return what has been reported so far."""
@@ -144,7 +151,8 @@ class RemoteProbe:
                 self._heard_s = heard_s
                 self._version += 1
                 self._news.notify_all()
-            if heard_s - self._synced_s >= SYNC_S and not self._stopping:
+            # Not before it has begun: until then its stdin is for its source alone.
+            if self._report.started and heard_s - self._synced_s >= SYNC_S and not self._stopping:
                 self._sync(heard_s)
         with self._news:
             self._over = True

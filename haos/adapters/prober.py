@@ -14,6 +14,7 @@ from haos.adapters import probe_ping
 from haos.adapters.probe_report import ProgramReport
 from haos.adapters.probe_run import RemoteProbe
 from haos.core.model import Address
+from haos.core.probe import NO_SERVICE, Service
 from haos.errors import RemoteError
 
 ASK_S = 0.1
@@ -101,7 +102,9 @@ class RemoteObserver:
         found = _NEIGHBOUR.search(said.stdout)
         return found[1].lower() if found else None
 
-    def start_probe(self, vip: Address, *, interval_s: float, limit_s: float = LIMIT_S) -> RemoteProbe:
+    def start_probe(
+        self, vip: Address, *, interval_s: float, service: Service = NO_SERVICE, limit_s: float = LIMIT_S
+    ) -> RemoteProbe:
         """Start probing; returns once the first probe has left. Raises RemoteError.
 
         The run ends by itself after `limit_s`, which leaves nothing behind on the observer whatever happens here.
@@ -110,15 +113,16 @@ class RemoteObserver:
         reason = "the observer has no Python 3.6 or newer that may send ICMP"
         if python := self._find_means().get("python"):
             argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s)]
+            report = ProgramReport(interval_s, time.monotonic(), service)
             process = self._connection.spawn(argv, sudo=sudo)
-            probe = RemoteProbe(process, ProgramReport(interval_s))
+            probe = RemoteProbe(process, report)
             feed(process)
             failure = probe.await_start(START_TIMEOUT_S)
             if failure is None:
                 return probe
             probe.stop()
             reason = failure
-        return self._start_ping(vip, interval_s, limit_s, sudo, reason)
+        return self._start_ping(vip, interval_s, limit_s, reason, service)
 
     def _find_means(self) -> Mapping[str, str]:
         """Return "python" -> how it is called, "ping" -> the shortest interval that it allows, as far as there."""
@@ -133,15 +137,18 @@ class RemoteObserver:
             }
         return self._means
 
-    def _start_ping(self, vip: Address, interval_s: float, limit_s: float, sudo: bool, reason: str) -> RemoteProbe:
+    def _start_ping(
+        self, vip: Address, interval_s: float, limit_s: float, reason: str, service: Service
+    ) -> RemoteProbe:
         if "ping" not in self._find_means():
             raise RemoteError(
                 f"the observer cannot probe: {reason}; and its ping does not work",
                 hint="install python3 or iputils-ping there, or name another --observer",
             )
         step_s = max(interval_s, float(self._find_means()["ping"]))
-        report = probe_ping.PingReport(interval_s, self._look_at_clock())
+        report = probe_ping.PingReport(interval_s, self._look_at_clock(), service)
         script = probe_ping.run_script(vip, step_s, limit_s)
+        sudo = self._connection.can_sudo()
         probe = RemoteProbe(self._connection.spawn(["sh", "-c", script], sudo=sudo), report)
         failure = probe.await_start(START_TIMEOUT_S)
         if failure is not None:

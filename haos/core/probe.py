@@ -57,6 +57,9 @@ class Service:
     flow: int | None = None  # TCP port of a connection that is held open
 
 
+NO_SERVICE = Service()
+
+
 @dataclass(frozen=True)
 class History:
     """A whole probe run; times ascend."""
@@ -68,9 +71,10 @@ class History:
     now_s: float = 0.0  # how far the observer's own report reaches
     lost: str | None = None  # why the report ended before it was asked to
     method: str = "icmp-raw+arp"  # how it could probe there, "icmp-dgram" | "ping" …
-    service: Service = Service()
+    service: Service = NO_SERVICE
     tries: tuple[Try, ...] = ()
     flow: tuple[FlowEvent, ...] = ()
+    notes: tuple[str, ...] = ()  # what was asked for and could not be measured from there, and why
 
     def mark(self, label: str) -> Mark:
         """Return the last mark of that label; KeyError if there is none."""

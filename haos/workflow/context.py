@@ -9,6 +9,7 @@ from typing import Protocol
 
 from haos.core.changes import PortAmendment as PortAmendment
 from haos.core.changes import Reservation as Reservation
+from haos.core.clocks import Moment
 from haos.core.model import (
     Address,
     CloudNetwork,
@@ -21,7 +22,7 @@ from haos.core.model import (
     Subnet,
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
-from haos.core.probe import History
+from haos.core.probe import NO_SERVICE, History, Service
 
 
 class Cloud(Protocol):
@@ -191,6 +192,9 @@ class Probe(Protocol):
     def mark(self, label: str) -> None:
         """Name this moment in the history."""
 
+    def when(self, local_s: float) -> Moment:
+        """Return that time of haos's own monotonic clock (Clock.now_s) on the observer's."""
+
     def history(self) -> History:
         """Return what has been reported so far."""
 
@@ -210,8 +214,11 @@ class Observer(Protocol):
     def neighbour(self, vip: Address) -> str | None:
         """Return the MAC that the observer's own neighbour table has for the VIP."""
 
-    def start_probe(self, vip: Address, *, interval_s: float) -> Probe:
-        """Start probing; returns once the first probe has left."""
+    def start_probe(self, vip: Address, *, interval_s: float, service: Service = NO_SERVICE) -> Probe:
+        """Start probing, the service behind the VIP too where asked; returns once the first probe has left.
+
+        What of the service cannot be asked from there is said in `History.notes`.
+        """
 
 
 class Fleet(Protocol):

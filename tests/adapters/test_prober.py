@@ -20,7 +20,7 @@ from haos.adapters.probe_ping import PingReport
 from haos.adapters.probe_report import ProgramReport
 from haos.adapters.probe_run import RemoteProbe
 from haos.adapters.prober import RemoteObserver, Result
-from haos.core.probe import Ask, Echo, History, Mark
+from haos.core.probe import Ask, Echo, History
 from haos.errors import RemoteError
 
 VIP = ipaddress.ip_address("10.200.51.9")
@@ -43,8 +43,8 @@ def test_the_program_needs_no_more_than_a_minimal_python_3_6() -> None:
             assert {name for name in names if name != "haos.adapters.remote.wire"} <= MINIMAL
 
 
-def fed(*lines: str, heard_s: float = 0.0) -> ProgramReport:
-    report = ProgramReport(0.01)
+def fed(*lines: str, began_s: float = 0.0, heard_s: float = 0.0) -> ProgramReport:
+    report = ProgramReport(0.01, began_s)
     for line in ("Welcome to Debian!", "haos-probe 1 icmp-raw+arp", *lines):
         report.feed(line, heard_s)
     return report
@@ -77,7 +77,7 @@ def test_half_a_line_of_a_broken_connection_is_passed_over() -> None:
 
 def test_a_marks_error_is_what_the_round_trips_leave_open() -> None:
     """The observer's clock is 1000 s ahead; a sync shows it within 1 ms, and the mark is heard 40 ms late."""
-    report = fed("s 1 1005.0", "n 1005.0")
+    report = fed("s 1 1005.0", "n 1005.0", began_s=4.0, heard_s=5.0)
     report.sync(1, 5.0)
     report.feed("y 1 1005.0005", 5.001)
     report.mark(2, "stop", 6.0)
@@ -85,11 +85,25 @@ def test_a_marks_error_is_what_the_round_trips_leave_open() -> None:
     (mark,) = report.history(None).marks
     assert mark.label == "stop"
     assert mark.at_s == 1006.04
-    assert mark.error_s == pytest.approx(0.0405)
+    assert mark.error_s == pytest.approx(0.0405, abs=0.001)
+
+
+def test_any_time_here_is_a_time_there_the_more_exactly_the_nearer_a_round_trip_was() -> None:
+    report = fed("s 1 1005.0", "n 1005.0", began_s=4.0, heard_s=5.0)
+    coarse = report.when(5.0)
+    assert (coarse.earliest_s, coarse.latest_s) == (1005.0, 1006.0)
+    report.sync(1, 6.0)
+    report.feed("y 1 1006.0005", 6.001)
+    fine = report.when(6.001)
+    assert fine.at_s == pytest.approx(1006.001)
+    assert fine.error_s == pytest.approx(0.0005)
+    later = report.when(106.001)
+    assert later.at_s == pytest.approx(1106.001)
+    assert later.error_s == pytest.approx(0.0505)  # clocks may drift apart
 
 
 def test_an_unusable_prober_says_why() -> None:
-    report = ProgramReport(0.01)
+    report = ProgramReport(0.01, 0.0)
     report.feed("haos-probe failed [Errno 13] Permission denied", 0.0)
     assert report.failure == "[Errno 13] Permission denied"
     assert not report.started
@@ -118,7 +132,8 @@ def test_pings_lines_become_a_history_with_its_losses() -> None:
     assert history.now_s == zero + 0.8105
     (mark,) = history.marks
     assert mark.at_s == pytest.approx(zero + 0.5)
-    assert mark.error_s == pytest.approx(0.02)
+    assert mark.error_s == pytest.approx(0.02, abs=0.001)
+    assert report.when(10.5).latest_s == mark.at_s
     report.feed("ping-exit 2", 0.0)
     assert report.end == "ping ended with 2"
 
@@ -358,4 +373,4 @@ def test_marks_of_one_label_are_told_apart() -> None:
     for number, at_s in ((1, 11.0), (2, 12.0)):
         report.mark(number, "failback", at_s)
         report.feed(f"m {number} {at_s}", at_s)
-    assert report.history(None).mark("failback") == Mark("failback", 12.0, 0.0)
+    assert report.history(None).mark("failback").at_s == 12.0

@@ -45,6 +45,9 @@ def test_a_run_over_ssh(client: Client) -> None:
     assert 0 <= mark.error_s < 1.0
     if history.method != "ping":  # one machine, one monotonic clock: the mark can be checked
         assert mark.at_s - mark.error_s - 1e-3 <= called_s <= mark.at_s
+        moment = probe.when(called_s)
+        assert moment.earliest_s <= called_s <= moment.latest_s
+        assert moment.error_s < 0.1
 
 
 def test_a_connection_that_dies_is_said_and_leaves_no_program_behind(client: Client) -> None:

@@ -120,8 +120,9 @@ def test_asking_does_not_heal_the_client_that_is_measured(net: ProbeNet, probe: 
 def started(net: ProbeNet, *arguments: str, vip: str = VIP) -> tuple[subprocess.Popen[bytes], RemoteProbe]:
     """Start the program with arguments that override the usual ones."""
     usual = prober.arguments(ipaddress.ip_address(vip), INTERVAL_S, 60.0)
+    report = ProgramReport(INTERVAL_S, time.monotonic())
     process = net.door().spawn([sys.executable, "-c", prober.BOOTSTRAP, *usual, *arguments])
-    probe = RemoteProbe(process, ProgramReport(INTERVAL_S))
+    probe = RemoteProbe(process, report)
     prober.feed(process)
     assert probe.await_start(TIMEOUT_S) is None
     return process, probe
