@@ -38,6 +38,6 @@ class FailoverReport:
     interval_s: float = 0.01  # between probes, as asked for
     achieved_interval_s: float | None = None
     method: str = ""  # how the observer probed
-    service: Service = Service()
+    service: Service = field(default_factory=Service)
     keepalived: Mapping[str, str] = field(default_factory=dict)  # node name -> version
     advice: tuple[Advice, ...] = ()
