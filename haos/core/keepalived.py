@@ -48,6 +48,11 @@ def check_path(pair: str, number: int) -> str:
     return f"{HAOS_FOLDER}/{check_name(pair)}.check-{number}"
 
 
+def weight_path(pair: str) -> str:
+    """Return where a number lies that keepalived adds to a pair's priority on a node, while the VIP is moved."""
+    return f"{HAOS_FOLDER}/{check_name(pair)}.weight"
+
+
 def vmac_link(vrid: int, version: int) -> str:
     """Return the name of the virtual router's own link, as keepalived itself would call it."""
     return f"vrrp.{vrid}" if version == 4 else f"vrrp6.{vrid}"

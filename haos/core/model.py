@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -236,13 +237,37 @@ class Pair:
     project_id: str
     vip: Address
     vrid: int
-    members: tuple[Member, ...]  # in the order of the request: highest priority first
+    members: tuple[Member, ...]  # in the order of the first request, which a switchover does not change
     mode: Mode = Mode.GARP
     timing: Timing = field(default_factory=Timing)
     reservation_id: str = ""
     verified: bool = False  # a trial failover was seen to work
     adopted: bool = False  # the reservation port was somebody's own before: teardown gives it back
     checks: tuple[ServiceCheck, ...] = ()  # kept on the nodes, never in the cloud
+
+    @property
+    def home(self) -> Member:
+        """The member where the VIP lived when the pair was made."""
+        return self.members[0]
+
+    @property
+    def preferred(self) -> Member:
+        """The member with the highest priority: where the VIP lives now, while all is well."""
+        return max(self.members, key=lambda member: member.priority)
+
+    def priority_of(self, node: Node) -> int:
+        """Return the priority that a node has by the record."""
+        return next(member.priority for member in self.members if member.port_id == node.port.id)
+
+    def by_preference(self, nodes: Iterable[Node]) -> tuple[Node, ...]:
+        """Return nodes of the pair with the preferred one first, whatever their order in the record."""
+        return tuple(sorted(nodes, key=self.priority_of, reverse=True))
+
+    def exchanged(self, one: Member, other: Member) -> Pair:
+        """Return the pair with the priorities of two members exchanged; their order stays."""
+        swapped = {one.port_id: other.priority, other.port_id: one.priority}
+        members = (replace(member, priority=swapped.get(member.port_id, member.priority)) for member in self.members)
+        return replace(self, members=tuple(members))
 
     @property
     def has_group(self) -> bool:

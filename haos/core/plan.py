@@ -206,7 +206,7 @@ def _leave_mode(desired: Desired, seen: Seen) -> list[Change]:
     """Take the pair off every node before any node has the new mode: the two do not understand each other."""
     changes: list[Change] = [
         RemovePair(node.name, seen.configs[node.name])
-        for node in reversed(desired.nodes)
+        for node in reversed(desired.pair.by_preference(desired.nodes))
         if seen.configs is not None and leaves_mode(node, desired, seen)
     ]
     for node, member in zip(desired.nodes, desired.pair.members, strict=True):
@@ -226,7 +226,7 @@ def _configure(desired: Desired, seen: Seen) -> list[Change]:
     """
     stale = [
         node
-        for node in desired.nodes
+        for node in desired.pair.by_preference(desired.nodes)
         if leaves_mode(node, desired, seen)
         or not config_current(desired.configs[node.name], seen.facts[node.name])
         or not _runs(seen.facts[node.name])

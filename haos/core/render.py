@@ -17,6 +17,7 @@ from haos.core.keepalived import (
     lines_text,
     pair_path,
     vmac_link,
+    weight_path,
 )
 from haos.core.model import Address, Mode, Pair
 from haos.core.node import NodeFile
@@ -44,6 +45,7 @@ def pair_file(
                 *(service.header(check) for check in pair.checks),
                 *_bfd(pair, source, peers),
                 *_scripts(pair),
+                *_weight(pair),
                 *_instance(pair, member_index, interface, source, peers, vip),
             )
         ),
@@ -80,6 +82,9 @@ def _instance(
         yield "    track_script {"
         yield from (f"        {name}" for name, _ in _numbered(pair))
         yield "    }"
+    yield "    track_file {"
+    yield f"        {instance_name(pair.name)} weight 1"
+    yield "    }"
     if watches:
         yield "    track_bfd {"
         yield f"        {bfd_name(pair.name)} weight 0 reverse"
@@ -129,6 +134,15 @@ def _scripts(pair: Pair) -> Iterator[str]:
         yield f"    rise {service.RISE}"
         yield "    user root"
         yield "}"
+
+
+def _weight(pair: Pair) -> Iterator[str]:
+    # A file that is not there counts as 0: one lies there only while the VIP is moved. Of the two names of this block
+    # the older one is understood from 2.0.10 to 2.4, `track_file` from 2.1 on.
+    yield f"vrrp_track_file {instance_name(pair.name)} {{"
+    yield f"    file {weight_path(pair.name)}"
+    yield "    weight 1"
+    yield "}"
 
 
 def _numbered(pair: Pair) -> Iterator[tuple[str, str]]:

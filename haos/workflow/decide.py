@@ -108,9 +108,10 @@ def _recorded_vrid(port: Port, version: int) -> int | None:
 
 
 def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[Pair, tuple[Node, ...]]:
-    """Return the pair with what the request says changed, and its nodes in the new order. Raises UnsatisfiableError.
+    """Return the pair with what the request says changed, and its nodes in its order. Raises UnsatisfiableError.
 
-    What is missing on a port or node by now is put back, and is haos's own from then on.
+    The order of the record says where the VIP lived at first: only priorities that are given make another one. What
+    is missing on a port or node by now is put back, and is haos's own from then on.
     """
     refuse_contradiction(request, pair, seen)
     timing, mode = request.timing(pair.timing), request.chosen_mode(pair.mode)
@@ -123,7 +124,9 @@ def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[
     )
     group = seen.needs_group or pair.has_group
     chosen = _priorities(request, seen, pair, timing)
-    ranked = sorted(zip(seen.place.nodes, pair.members, strict=True), key=lambda one: -chosen[one[0].port.id])
+    ranked = list(zip(seen.place.nodes, pair.members, strict=True))
+    if request.priorities is not None:
+        ranked.sort(key=lambda one: -chosen[one[0].port.id])
     members = tuple(
         Member(
             node.port.id,
@@ -143,8 +146,9 @@ def _priorities(request: CreateRequest, seen: Preflight, pair: Pair, timing: Tim
         pairs = zip(request.nodes, request.priorities, strict=True)
         return {by_ref[ref].port.id: priority for ref, priority in pairs}
     count, interval_s = len(before), pair.timing.advertisement_interval_s
-    if tuple(before.values()) == vrrp.priorities(count, interval_s):
-        return dict(zip(before, vrrp.priorities(count, timing.advertisement_interval_s), strict=True))
+    ranked = sorted(before, key=lambda port_id: -before[port_id])
+    if tuple(before[port_id] for port_id in ranked) == vrrp.priorities(count, interval_s):
+        return dict(zip(ranked, vrrp.priorities(count, timing.advertisement_interval_s), strict=True))
     return before
 
 

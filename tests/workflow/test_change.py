@@ -10,7 +10,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from haos.core import record, service
-from haos.core.changes import Configure, MendGroup, ReserveVip, UpdateRecord
+from haos.core.changes import Activate, Configure, MendGroup, ReserveVip, UpdateRecord
 from haos.core.model import Added, AddressPair, FixedIp, Pair, Port, ServiceCheck
 from haos.core.node import NodeFacts
 from haos.errors import AmbiguousError, CloudError, HaosError, RemoteError, UnsatisfiableError, UsageError
@@ -194,6 +194,26 @@ def test_default_priorities_follow_the_interval_and_chosen_ones_stay() -> None:
     run(world, replace(three, priorities=(90, 80, 70)))
     run(world, replace(three, advertisement_interval_s=0.3))
     assert [member.priority for member in recorded(world).members] == [90, 80, 70]
+
+
+def test_exchanged_priorities_stay_exchanged_and_the_order_of_the_record_too() -> None:
+    world = made()
+    pair = recorded(world)
+    exchanged = pair.exchanged(pair.home, pair.members[1])
+    port = reservation(world)
+    world.ports[port.id] = replace(port, description=record.encode(exchanged))
+    plan = planned(world).plan
+    names = [node.name for node in plan.desired.pair.by_preference(plan.desired.nodes)]
+    assert names == ["ha_second", "ha_first"]
+    assert [change.node for change in plan.changes if isinstance(change, Configure)] == ["ha_first", "ha_second"]
+    assert [change.node for change in plan.changes if isinstance(change, Activate)] == ["ha_second", "ha_first"]
+    assert run(world, replace(HOWTO, advertisement_interval_s=0.1)).proven
+    assert [(member.port_id, member.priority) for member in recorded(world).members] == [
+        (pair.members[0].port_id, 230),
+        (pair.members[1].port_id, 240),
+    ]
+    assert recorded(world).home.port_id == pair.home.port_id
+    assert recorded(world).preferred.port_id == pair.members[1].port_id
 
 
 @pytest.mark.parametrize("count", [3, 5])
