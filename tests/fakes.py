@@ -13,6 +13,7 @@ from uuid import UUID
 
 from haos.core.changes import PortAmendment, Reservation
 from haos.core.clocks import Moment
+from haos.core.intent import Intent
 from haos.core.model import (
     RESERVATION_OWNER,
     Address,
@@ -21,6 +22,7 @@ from haos.core.model import (
     FixedIp,
     Instance,
     InstanceAction,
+    Pair,
     Pool,
     Port,
     Quota,
@@ -35,12 +37,15 @@ from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Ser
 from haos.core.security import rule_changes
 from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context
+from haos.workflow.guard import undo_if_announced
 
 PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
 NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
 SUBNET = "9a027a94-e688-45cb-a653-e223ccc9f72f"
 GROUP = "aaaaaaaa-0000-4000-8000-000000000001"
 TAKEOVER_S = 0.02
+EPOCH_S = 1_795_470_000.0
+"""When the fake clock's zero was."""
 BEFORE = {
     InstanceAction.START: "SHUTOFF",
     InstanceAction.STOP: "ACTIVE",
@@ -60,6 +65,9 @@ class FakeClock:
 
     def now_s(self) -> float:
         return self.now
+
+    def wall_s(self) -> float:
+        return EPOCH_S + self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -101,6 +109,7 @@ class World:
     fabric: str = "learning"  # or "ovs": a virtual MAC is delivered to one node only; or "arp-cache": see arp_reply
     arp_cache: dict[Address, str] = field(default_factory=dict)
     observer_can: frozenset[str] = frozenset({"root", "python", "ping"})
+    watches: list[Watch] = field(default_factory=list)
     made: int = 0
     nova_s: float = 0.0  # how long Nova goes on showing an instance as it was before an action
     acted: dict[str, tuple[float, InstanceAction, Instance]] = field(default_factory=dict)  # -> (when, what, before)
@@ -506,7 +515,8 @@ class FakeCloud:
                 self.world.elect()
 
     def _owner(self, port: Port) -> str:
-        return self.world.instances[port.device_id].name
+        instance = self.world.instances.get(port.device_id)
+        return instance.name if instance else port.id
 
     def instance_action(self, instance_id: str, action: InstanceAction) -> None:
         if instance_id not in self.world.instances:
@@ -665,6 +675,49 @@ class Quiet:
         self.titles.append(text)
 
 
+@dataclass
+class Watch:
+    """What one guardian was told, and how its context ended: "" while it lasts, and for ever if haos was killed."""
+
+    pair: Pair
+    intent: Intent
+    ended: str = ""
+
+
+@dataclass
+class FakeGuardian:
+    """Stands for the process: it acts at once where the context does not end well, on `act` where haos was killed."""
+
+    world: World
+    refuses: str | None = None
+
+    @contextmanager
+    def watch_over(self, pair: Pair, intent: Intent) -> Iterator[None]:
+        if self.refuses:
+            raise CloudError(self.refuses)
+        watch = Watch(pair, intent)
+        self.world.watches.append(watch)
+        try:
+            yield
+        except Killed:
+            raise
+        except BaseException:
+            self._act(watch)
+            raise
+        watch.ended = "done"
+
+    def act(self) -> None:
+        """Do what the guardians of a haos that was killed do."""
+        for watch in self.world.watches:
+            if not watch.ended:
+                self._act(watch)
+
+    def _act(self, watch: Watch) -> None:
+        cloud = FakeCloud(self.world)
+        undone = undo_if_announced(watch.intent, watch.pair.reservation_id, cloud, self.world.clock)
+        watch.ended = "undid it" if undone else "nothing to undo"
+
+
 def howto_world(*, keepalived: str | None = None, existing: bool = True, fabric: str = "learning") -> World:
     """The howto's cloud: ha_first, ha_second, observer; with `existing`, things on the ports that haos must keep."""
     world = World(fabric=fabric)
@@ -718,4 +771,5 @@ def add_instance(world: World, name: str, last: int, mac: str) -> Instance:
 
 def context_of(world: World, *, lost: str | None = None) -> Context:
     """Make a context whose every part is this world."""
-    return Context(FakeCloud(world), FakeFleet(world, FakeObserver(world, lost=lost)), world.clock, Quiet())
+    fleet = FakeFleet(world, FakeObserver(world, lost=lost))
+    return Context(FakeCloud(world), fleet, world.clock, Quiet(), FakeGuardian(world))

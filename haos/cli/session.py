@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from typing import Any
 
 import click
 
+from haos.adapters.clock import SystemClock
 from haos.adapters.connect import connect
 from haos.adapters.fleet import SshFleet
+from haos.adapters.guardian import ProcessGuardian
 from haos.adapters.openssh import AddressChoice, SshGateway, SshOptions
 from haos.adapters.openssh_client import choose_address
 from haos.cli import pair_cache
@@ -37,18 +38,6 @@ NO_SSH: Mapping[str, Any] = {
     "ask_sudo_password": False,
 }
 """The SSH options of a command that has none."""
-
-
-class SystemClock:
-    """The machine's own time."""
-
-    def now_s(self) -> float:
-        """Return seconds on the monotonic clock."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass between two looks at a condition."""
-        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,8 @@ def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator
         )
         fleet = SshFleet(gateway)
         stack.callback(fleet.close)
-        yield Run(Context(cloud, fleet, SystemClock(), progress), output, settings, ssh)
+        guardian = ProcessGuardian(settings.openstack, pair_cache.cache_dir(os.environ))
+        yield Run(Context(cloud, fleet, SystemClock(), progress, guardian), output, settings, ssh)
 
 
 def ssh_argv(instance: Instance, options: SshOptions) -> list[str]:

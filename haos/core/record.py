@@ -99,6 +99,14 @@ def port_code(port_id: str) -> str:
     return base64.urlsafe_b64encode(UUID(port_id).bytes).decode().rstrip("=")
 
 
+def port_id_of(code: str) -> str | None:
+    """Return the id of a port as a record spells it; None if it is none."""
+    try:
+        return str(UUID(bytes=base64.urlsafe_b64decode(code + "==")))
+    except (ValueError, binascii.Error):
+        return None
+
+
 def _encode_member(member: Member) -> str:
     port = port_code(member.port_id)
     added = "".join(letter for letter, flag in _LETTERS.items() if flag in member.added)
@@ -114,10 +122,9 @@ def _decode_members(port: Port, text: str) -> tuple[Member, ...]:
         added = Added.NOTHING
         for letter in match["added"]:
             added |= _LETTERS[letter]
-        try:
-            port_id = str(UUID(bytes=base64.urlsafe_b64decode(match["port"] + "==")))
-        except (ValueError, binascii.Error):
-            raise _unreadable(port, f"member {part!r} is malformed") from None
+        port_id = port_id_of(match["port"])
+        if port_id is None:
+            raise _unreadable(port, f"member {part!r} is malformed")
         members.append(Member(port_id, int(match["priority"]), added))
     if len({member.port_id for member in members}) < len(members) or len(members) < 2:
         raise _unreadable(port, "it does not name two or more different ports")

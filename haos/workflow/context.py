@@ -10,11 +10,13 @@ from typing import Protocol
 from haos.core.changes import PortAmendment as PortAmendment
 from haos.core.changes import Reservation as Reservation
 from haos.core.clocks import Moment
+from haos.core.intent import Intent
 from haos.core.model import (
     Address,
     CloudNetwork,
     Instance,
     InstanceAction,
+    Pair,
     Port,
     Quota,
     SecurityGroup,
@@ -240,8 +242,22 @@ class Clock(Protocol):
     def now_s(self) -> float:
         """Return seconds on a monotonic clock."""
 
+    def wall_s(self) -> float:
+        """Return seconds since the epoch, by this machine's wall clock."""
+
     def sleep(self, seconds: float) -> None:
         """Let time pass between two looks at a condition."""
+
+
+class Guardian(Protocol):
+    """What undoes a fault made through the API if haos dies: a process of its own."""
+
+    def watch_over(self, pair: Pair, intent: Intent) -> AbstractContextManager[None]:
+        """Have it ready (logged in to the cloud) while the context lasts. Raises CloudError where it is not.
+
+        It ends with a context that ends well. Otherwise, or if haos dies, or when the announced time has passed,
+        it undoes the fault if that is still announced, and takes the announcement back.
+        """
 
 
 class Progress(Protocol):
@@ -270,3 +286,4 @@ class Context:
     fleet: Fleet
     clock: Clock
     progress: Progress
+    guardian: Guardian

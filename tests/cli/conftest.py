@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from haos.cli.options import Settings
 from haos.cli.session import NO_SSH, Run, ssh_settings
 from haos.view.console import Output
 from haos.view.progress import ConsoleProgress
-from haos.workflow.context import Context
 from tests.fakes import World, context_of, howto_world
 
 
@@ -55,8 +54,7 @@ def haos(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     @contextmanager
     def over_fakes(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator[Run]:
         output = Output(quiet=settings.quiet)
-        fake = context_of(world)
-        ctx = Context(fake.cloud, fake.fleet, fake.clock, ConsoleProgress(output))
+        ctx = replace(context_of(world), progress=ConsoleProgress(output))
         yield Run(ctx, output, settings, ssh_settings(options, {}))
 
     monkeypatch.setattr("haos.cli.session.session", over_fakes)

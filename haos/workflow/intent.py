@@ -1,0 +1,128 @@
+"""Faults made through the API: announced on the reservation port before, undone and seen to be undone after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from haos.core.intent import Intent, intents_of
+from haos.core.model import Node, Pair, Port
+from haos.errors import (
+    AuthenticationError,
+    CloudError,
+    ForbiddenError,
+    LeftoverError,
+    NotFoundError,
+    UnsatisfiableError,
+)
+from haos.workflow.cloud_side import SIDES, CloudSide
+from haos.workflow.context import Clock, Cloud, Context
+
+UNDO_TIMEOUT_S = 180.0
+"""An instance that is shutting down has to come to its end first: Nova gives it a minute by default."""
+POLL_S = 0.5
+
+
+def intent_for(side: CloudSide, port: Port, lasts_s: float, clock: Clock) -> Intent:
+    """Return the announcement of a fault that lasts so long at the most, from now on."""
+    return Intent(side.fault, port.id, math.ceil(clock.wall_s() + lasts_s))
+
+
+@contextmanager
+def announced(side: CloudSide, node: Node, pair: Pair, lasts_s: float, ctx: Context) -> Iterator[Intent]:
+    """Have a guardian ready and the fault announced before it is made, and undo it at the end whatever happens.
+
+    Raises CloudError where there is no guardian, or no announcement, for it: nothing was done then. Raises
+    LeftoverError where it could not be undone; the guardian goes on trying then.
+    """
+    intent = intent_for(side, node.port, lasts_s, ctx.clock)
+    with ctx.guardian.watch_over(pair, intent):
+        ctx.cloud.add_tag(pair.reservation_id, intent.tag)
+        try:
+            yield intent
+        finally:
+            with ctx.progress.step(f"see that {side.fault} on {node.name} is undone"):
+                _undo_or_say(intent, node.port, pair, ctx)
+
+
+def _undo_or_say(intent: Intent, port: Port, pair: Pair, ctx: Context) -> None:
+    try:
+        undo(intent, port, ctx.cloud, ctx.clock)
+        ctx.cloud.remove_tag(pair.reservation_id, intent.tag)
+    except CloudError as error:
+        raise LeftoverError(
+            f"{intent.fault} on port {port.id} could not be undone: {error}", hint=restore_hint(pair)
+        ) from error
+
+
+def undo(intent: Intent, port: Port, cloud: Cloud, clock: Clock, timeout_s: float = UNDO_TIMEOUT_S) -> None:
+    """Undo a fault and wait until it is seen to be undone; what is gone needs no undoing. Raises CloudError."""
+    side, deadline_s, ordered = SIDES[intent.fault], clock.now_s() + timeout_s, False
+    while True:
+        try:
+            if not ordered:
+                side.restore(cloud, port)
+                ordered = True
+            if side.is_undone(cloud, port):
+                return
+            trouble = CloudError(f"it is not seen to be undone after {timeout_s:.0f} s")
+        except NotFoundError:
+            return
+        except (AuthenticationError, ForbiddenError):
+            raise
+        except CloudError as error:  # the API is away, or the instance is on its way to another state
+            trouble = error
+        if clock.now_s() >= deadline_s:
+            raise trouble
+        clock.sleep(POLL_S)
+
+
+def restore_intents(
+    pair: Pair, reservation: Port, nodes: Mapping[str, Node], ports: Iterable[Port], ctx: Context
+) -> list[str]:
+    """Undo every fault that is announced for a member, take the announcement back, and say what was done.
+
+    `nodes` and `ports` are what pair_nodes returns. Raises LeftoverError, the announcement kept, where one could not
+    be undone.
+    """
+    there, done = {port.id: port for port in ports}, []
+    for intent in pending(pair, reservation):
+        where = _where(intent, nodes)
+        if intent.port_id in there:
+            with ctx.progress.step(f"undo {intent.fault} on {where}"):
+                _undo_or_say(intent, there[intent.port_id], pair, ctx)
+            done.append(f"undid {intent.fault} on {where}")
+        else:
+            ctx.cloud.remove_tag(pair.reservation_id, intent.tag)
+            done.append(f"forgot {intent.fault} on {where}, which is gone")
+    return done
+
+
+def pending(pair: Pair, reservation: Port) -> tuple[Intent, ...]:
+    """Return the faults that are announced for the pair's own members."""
+    return intents_of(reservation, [member.port_id for member in pair.members])
+
+
+def naming(pair: Pair, reservation: Port, nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """Say what each fault that is announced for a member is; `nodes` are those that are there, by port id."""
+    return tuple(
+        f"fault {intent.fault} on {_where(intent, nodes)} was announced until {intent.until} and is still there: "
+        "a failover-test is at work, or died"
+        for intent in pending(pair, reservation)
+    )
+
+
+def refuse_pending(pair: Pair, reservation: Port, nodes: Mapping[str, Node]) -> None:
+    """Refuse to work on a pair under a fault that is announced. Raises UnsatisfiableError."""
+    if found := naming(pair, reservation, nodes):
+        raise UnsatisfiableError("; ".join(found), hint=restore_hint(pair))
+
+
+def restore_hint(pair: Pair) -> str:
+    """Return the command that undoes what is announced."""
+    return f"undo: haos failover-test --restore {pair.name}"
+
+
+def _where(intent: Intent, nodes: Mapping[str, Node]) -> str:
+    return nodes[intent.port_id].name if intent.port_id in nodes else f"port {intent.port_id}"
