@@ -35,9 +35,10 @@ from haos.core.model import (
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
 from haos.core.security import rule_changes
-from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
+from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, StepError
 from haos.workflow.context import Context
 from haos.workflow.guard import undo_if_announced
+from tests.fake_faults import SPLIT, FaultyNode
 
 PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
 NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
@@ -62,6 +63,7 @@ class Killed(BaseException):
 @dataclass
 class FakeClock:
     now: float = 1000.0
+    due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def now_s(self) -> float:
         return self.now
@@ -69,8 +71,17 @@ class FakeClock:
     def wall_s(self) -> float:
         return EPOCH_S + self.now
 
+    def at(self, when_s: float, do: Callable[[], None]) -> None:
+        """Let something happen as time passes."""
+        self.due.append((when_s, do))
+
     def sleep(self, seconds: float) -> None:
-        self.now += seconds
+        until_s = self.now + seconds
+        while (first := min(self.due, key=lambda item: item[0], default=None)) and first[0] <= until_s:
+            self.due.remove(first)
+            self.now = max(self.now, first[0])
+            first[1]()
+        self.now = until_s
 
 
 @dataclass
@@ -102,6 +113,7 @@ class World:
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
     nodes: dict[str, FakeNode] = field(default_factory=dict)  # by instance id
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
+    splits: list[tuple[str, float, float | None]] = field(default_factory=list)  # MAC that answers too, from, to
     unreachable: set[str] = field(default_factory=set)
     takeover_s: float = TAKEOVER_S
     answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
@@ -135,6 +147,22 @@ class World:
     def holder(self) -> str | None:
         now = self.clock.now
         return next((mac for at, mac in reversed(self.holders) if at <= now), None)
+
+    def split_at(self, at_s: float) -> frozenset[str]:
+        """Return the MACs that went on answering for the VIP at that time, though peers had given their node up."""
+        return frozenset(
+            mac for mac, since, until in self.splits if since <= at_s and (until is None or at_s < until)
+        )
+
+    def reunite(self) -> None:
+        """End a split: of those who are Active, the one with the highest priority stays so at once."""
+        now, current = self.clock.now, self.holder()
+        active = [node for node in self.nodes.values() if node.mac == current or node.mac in self.split_at(now)]
+        self.splits = [(mac, since, now if until is None else until) for mac, since, until in self.splits]
+        speaking = [node for node in active if node.speaks()]
+        if best := max(speaking, key=lambda node: node.priority, default=None):
+            self.holders = [event for event in self.holders if event[0] <= now]
+            self.holders += [(now, best.mac)] * (best.mac != current)
 
     def arp_reply(self, vip: Address, holder: str | None) -> str | None:
         """Return the MAC that the network names for the VIP; "arp-cache" keeps to the first that it heard."""
@@ -175,6 +203,10 @@ class World:
             return
         if current in alive and best is not None and not best.preempts:
             return
+        if any(node.mac == current and node.effective in SPLIT for node in self.nodes.values()):
+            self.splits.append((str(current), now, None))
+            self.holders += [(now + self.takeover_s, target)] * (target is not None)
+            return
         if current in alive and best is not None:
             self.holders.append((now + best.preempt_delay_s, target))
         else:
@@ -182,7 +214,7 @@ class World:
 
 
 @dataclass
-class FakeNode:
+class FakeNode(FaultyNode):
     """A node as NodeAgent; its keepalived follows World.elect."""
 
     world: World
@@ -220,20 +252,14 @@ class FakeNode:
         return virtual_mac(config.vrid, config.vip.version)
 
     def snapshot(self) -> object:
-        return (self.package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), self.package_by_haos)
+        package = (self.package, self.package_by_haos)
+        test = (self.fault, self._began_s is not None)
+        return (package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), test)
 
     def speaks(self) -> bool:
-        return self.plugged_in() and self.daemon and bool(self.running - self.withdrawn)
-
-    def plugged_in(self) -> bool:
-        """Say whether the instance runs and its port is up."""
-        instance = self.world.instances.get(self.instance.id, self.instance)
-        port = next((port for port in self.world.ports.values() if port.mac == self.mac), None)
-        return instance.status == "ACTIVE" and port is not None and port.admin_up
-
-    def _reach(self) -> None:
-        if self.instance.id in self.world.unreachable or not self.plugged_in():
-            raise RemoteError(f"{self.instance.name} does not answer on port 22", hint="is it up?")
+        """Say whether its peers hear of it."""
+        runs = self.daemon and bool(self.running - self.withdrawn)
+        return self.plugged_in() and runs and self.effective in (None, "stop", "withdraw")
 
     def facts(self, mac: str) -> NodeFacts:
         self._reach()
@@ -279,6 +305,7 @@ class FakeNode:
     def configure(self, config: NodeConfig) -> bool:
         self._reach()
         with self.world.effects.effect(f"configure {self.instance.name}"):
+            self.end_fault()
             old = self.files.get(config.pair)
             if old and config.pair in self.running - self.withdrawn and (old.vmac is None) != (config.vmac is None):
                 raise StepError("the mode of a pair that runs does not survive a reload")
@@ -306,21 +333,15 @@ class FakeNode:
             self.withdrawn.discard(pair)
             self.world.elect()
 
-    def stop_daemon(self) -> None:
-        with self.world.effects.effect(f"stop {self.instance.name}"):
-            self.daemon = False
-            self.world.elect()
-
-    def start_daemon(self) -> None:
-        with self.world.effects.effect(f"start {self.instance.name}"):
-            self.daemon = True
-            self.world.elect()
-
     def sight(self, pair: str, vip: Address) -> Sight:
         self._reach()
-        if not self.speaks():
-            return Sight(Role.STOPPED, False, self.daemon)
-        holds = self.world.holder() == self.mac
+        holds = self.held_at(self.world.clock.now)
+        if self.effective == "hang":
+            return Sight(Role.UNKNOWN, holds, True)
+        if self.effective == "check-fail":
+            return Sight(Role.FAULT, False, True)
+        if not self.speaks() and self.effective != "vrrp-block":
+            return Sight(Role.STOPPED, False, self.daemon and self.effective != "kill")
         return Sight(Role.ACTIVE if holds else Role.BACKUP, holds, True)
 
     def survey(self, own: Address, addresses: Sequence[Address], *, listen_s: float) -> Survey:
@@ -338,6 +359,7 @@ class FakeNode:
     def remove(self, removal: Removal) -> Removed:
         self._reach()
         with self.world.effects.effect(f"remove {self.instance.name}"):
+            self.end_fault()
             self.running.discard(removal.pair)
             if removal.returning:
                 self.withdrawn |= {removal.pair} & set(self.files)
@@ -576,7 +598,8 @@ class FakeProbe:
             echo, ask = replies[mac]
             self._echoes.append(Echo(at, at + 0.001 if echo else None, echo))
             if len(self._echoes) % 10 == 1:
-                self._asks.append(Ask(at, (ask,) if ask else ()))
+                both = {ask, *(self.world.arp_reply(self.vip, one) for one in self.world.split_at(at))}
+                self._asks.append(Ask(at, tuple(sorted(mac for mac in both if mac))))
             self._ask_service(at, echo)
             self._next_s = at + self.interval_s
 

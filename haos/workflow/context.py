@@ -10,6 +10,7 @@ from typing import Protocol
 from haos.core.changes import PortAmendment as PortAmendment
 from haos.core.changes import Reservation as Reservation
 from haos.core.clocks import Moment
+from haos.core.fault import FaultOrder, NodeLog
 from haos.core.intent import Intent
 from haos.core.model import (
     Address,
@@ -172,12 +173,6 @@ class NodeAgent(Protocol):
     def reinstate(self, pair: str) -> None:
         """Move this pair's file back and reload."""
 
-    def stop_daemon(self) -> None:
-        """Stop keepalived cleanly."""
-
-    def start_daemon(self) -> None:
-        """Start keepalived."""
-
     def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
 
@@ -186,6 +181,30 @@ class NodeAgent(Protocol):
 
     def remove(self, removal: Removal) -> Removed:
         """Take the pair off the node; the shared files go with the last pair. Safe to repeat."""
+
+    def inject(self, order: FaultOrder) -> float:
+        """Arm the node's own timer, then make the fault (after order.delay_s, where it cuts the way back).
+
+        Returns the node's wall clock at which it came, or is to come. Raises StepError if one is under way there.
+        """
+
+    def heal(self) -> bool:
+        """Undo every fault of haos that is there, and disarm its timer; return whether there was one. Repeatable."""
+
+    def watch(self, vip: Address, *, limit_s: float) -> None:
+        """Write down from now on when the VIP comes and goes; ends by itself after limit_s.
+
+        Raises StepError ("another failover test is at work on NODE") if one is watching already.
+        """
+
+    def watched(self) -> NodeLog:
+        """Return what was written down."""
+
+    def unwatch(self) -> None:
+        """Stop writing down and leave nothing; safe to repeat."""
+
+    def wall_s(self) -> float:
+        """Return the node's wall clock; one cheap round trip without sudo."""
 
 
 class Probe(Protocol):

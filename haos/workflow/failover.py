@@ -37,7 +37,7 @@ def failover_test(
     if observer is None:
         raise NotFoundError("no instance to measure from", hint="name one with --observer")
     whole = _all_nodes(pair, nodes)
-    if any(fault.whole_daemon for fault in faults):
+    if any(fault.whole_node for fault in faults):
         refuse_collateral(pair, whole, ctx)
     return FailoverReport(pair, observer, run_faults(pair, whole, observer, ctx, faults))
 

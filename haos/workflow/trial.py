@@ -21,6 +21,8 @@ SETTLED_ECHOES = 20
 """So many answers in a row, all from the expected node, end a transition."""
 SETTLE_TIMEOUT_S = 10.0
 POLL_S = 0.1
+HEAL_AFTER_S = 60.0
+"""So long a fault lasts if haos cannot end it."""
 RESTORE_ATTEMPTS = 5
 RESTORE_PAUSE_S = 2.0
 
@@ -98,17 +100,19 @@ def _inject(
     backups = [member.priority for member in pair.members if member.port_id != active.port.id]
     restored = False
 
+    def inject() -> None:
+        interface = agent.facts(active.port.mac).interface or ""
+        agent.inject(fault.order(pair, interface, heal_after_s=HEAL_AFTER_S))
+
     def restore() -> None:
         nonlocal restored
-        fault.restore(agent, pair)
+        agent.heal()
         restored = True
 
     try:
         with ctx.progress.step(f"{fault.name} on {active.name}"):
             bound_s = fault.bound_s(pair.timing, backups)
-            over = _leg(
-                fault.name, lambda: fault.inject(agent, pair), active, others, bound_s, pair, nodes, probe, ctx
-            )
+            over = _leg(fault.name, inject, active, others, bound_s, pair, nodes, probe, ctx)
         if not pair.timing.preempt:
             return (over,)
         holder = next((node for node in others if node.name == over.target), active)
@@ -129,7 +133,7 @@ def _restore(fault: Fault, pair: Pair, node: Node, ctx: Context) -> None:
     """Restore a node after a trial that broke off; one that cannot be restored is said, whatever else went wrong."""
     for left in reversed(range(RESTORE_ATTEMPTS)):
         try:
-            fault.restore(ctx.fleet.node(node.instance), pair)
+            ctx.fleet.node(node.instance).heal()
             return
         except RemoteError as error:
             if not left:

@@ -53,9 +53,9 @@ def test_whole_life_of_the_only_pair(box: Sandbox, node: Node) -> None:
     box.until(lambda: node.sight("web", WEB.vip).role is Role.ACTIVE, "Active again")
     assert daemon(box) == pids, "the daemon and its VRRP process outlive a withdrawal of their only instance"
 
-    node.stop_daemon()
+    box.sh("systemctl stop keepalived.service")
     assert node.sight("web", WEB.vip) == Sight(Role.STOPPED, False, False)
-    node.start_daemon()
+    node.activate()
     box.until(lambda: node.sight("web", WEB.vip).role is Role.ACTIVE, "Active after a start")
 
     removed = node.remove(removal())
@@ -153,9 +153,8 @@ def test_nothing_to_run_is_not_started(box: Sandbox, node: Node) -> None:
     """A keepalived with no instance never reports to systemd that it is ready."""
     node.configure(config_for(node))
     node.withdraw("web")
-    for start in (node.activate, node.start_daemon):
-        with pytest.raises(StepError, match="nothing to run"):
-            start()
+    with pytest.raises(StepError, match="nothing to run"):
+        node.activate()
     assert not node.facts(MAC).daemon_active
 
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from haos.adapters import node as node_module
+from haos.adapters import node_steps
 from haos.adapters.node import Node
 from haos.core.keepalived import MAIN_PATH, PACKAGE_MARKER
 from haos.core.node import Removal
@@ -77,7 +77,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def node(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Node:
-    monkeypatch.setattr(node_module, "PACKAGE_LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(node_steps, "PACKAGE_LOCK_TIMEOUT_S", 1)
     return Node(box, "ha_first")
 
 
@@ -269,7 +269,7 @@ def test_reason_is_the_cause(box: Sandbox, node: Node, said: str, reason: str) -
 
 def test_lock_that_is_let_go_in_time_is_waited_for(box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """apt before 1.9.11 knows no DPkg::Lock::Timeout, and none waits for the lock on its lists."""
-    monkeypatch.setattr(node_module, "PACKAGE_LOCK_TIMEOUT_S", 30)
+    monkeypatch.setattr(node_steps, "PACKAGE_LOCK_TIMEOUT_S", 30)
     give(box, "apt")
     box.sh("mv /run/bin/apt-get /run/bin/apt-get.real")
     say = 'echo "E: Could not get lock /var/lib/apt/lists/lock" >&2'
@@ -282,7 +282,7 @@ def test_lock_that_is_let_go_in_time_is_waited_for(box: Sandbox, node: Node, mon
 def test_managers_without_a_limit_of_their_own_get_one(
     box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_module, "DNF_TIMEOUT_S", 1)
+    monkeypatch.setattr(node_steps, "DNF_TIMEOUT_S", 1)
     give(box, "dnf")
     box.write("/run/bin/dnf", "#!/bin/sh\necho 'Waiting for process with pid 42 to finish.' >&2\nexec sleep 60\n")
     with pytest.raises(StepError, match="dnf did not install keepalived: Waiting for process with pid 42"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from haos.adapters import node as node_module
-from haos.adapters.node import Node, step_script
+from haos.adapters import node_steps
+from haos.adapters.node import Node
+from haos.adapters.node_steps import step_script
 from haos.core.keepalived import (
     MAIN_PATH,
 )
@@ -74,7 +76,7 @@ def test_full_disk_changes_nothing(box: Sandbox, node: Node) -> None:
 
 
 def test_a_second_haos_waits_and_then_says_why(box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_module, "LOCK_TIMEOUT_S", 1)
+    monkeypatch.setattr(node_steps, "LOCK_TIMEOUT_S", 1)
     box.sh("setsid sh -c 'exec 8>/run/lock/haos.lock; flock 8; exec sleep 60' >/dev/null 2>&1 & :")
     box.until(lambda: "held" in box.sh("flock -n /run/lock/haos.lock : || echo held"), "the lock is held")
     with pytest.raises(StepError, match="another haos is at work on this node"):

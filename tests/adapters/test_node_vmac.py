@@ -49,8 +49,8 @@ def test_whole_life(box: Sandbox, node: Node) -> None:
     assert box.sh("ip -o link show type macvlan") == ""
     node.reinstate("router")
     box.until(lambda: node.sight("router", VMAC.vip).role is Role.ACTIVE, "Active again")
-    node.stop_daemon()
-    node.start_daemon()
+    box.sh("systemctl stop keepalived.service")
+    node.activate()
     box.until(lambda: node.sight("router", VMAC.vip).role is Role.ACTIVE, "Active after a start")
     removed = node.remove(removal(VMAC))
     assert "set net/ipv4/conf/ens3/arp_ignore back to 0" in removed.done

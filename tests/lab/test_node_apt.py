@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from haos.adapters import node as node_module
+from haos.adapters import node_steps
 from haos.adapters.node import Node
 from haos.errors import StepError
 from tests.lab.lab_node import Login, config_of, mac_of, removal
@@ -32,7 +32,7 @@ def login(lab_name: str) -> Iterator[Login]:
 
 @pytest.mark.parametrize("lock", ["/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"])
 def test_lock_that_is_held_is_named_in_bounded_time(login: Login, lock: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node_module, "PACKAGE_LOCK_TIMEOUT_S", 2)
+    monkeypatch.setattr(node_steps, "PACKAGE_LOCK_TIMEOUT_S", 2)
     login.sh("rm -rf /var/lib/apt/lists; mkdir -p /var/lib/apt/lists")
     login.sh(f'systemd-run -q --unit=holder python3 -c "{HOLD.format(lock)}"')
     try:

@@ -122,7 +122,7 @@ def strike(world: World, index: int, when: str, error: Callable[[], BaseExceptio
 
 
 def failure_of(name: str) -> Callable[[], BaseException]:
-    remote = name.split()[0] in {"configure", "activate", "remove", "withdraw", "reinstate"}
+    remote = name.split()[0] in {"configure", "activate", "remove", "inject", "heal"}
     return (lambda: RemoteError("the node broke")) if remote else (lambda: CloudError("HTTP 500"))
 
 
@@ -394,7 +394,7 @@ def test_what_was_proven_is_not_written_over_somebody_elses_change() -> None:
     other = replace(HOWTO, advertisement_interval_s=1.0, verify=False)
 
     def after_somebody_else(at: int, name: str, when: str) -> None:
-        if (name, when) == ("reinstate ha_first", "after"):
+        if (name, when) == ("heal ha_first", "after"):
             world.effects.strike = lambda *_: None
             run(world, other)
 

@@ -163,7 +163,7 @@ def strike_at(world: World, index: int, when: str, error: Callable[[], BaseExcep
 
 
 def is_remote(name: str) -> bool:
-    return name.split()[0] in {"install", "configure", "activate", "withdraw", "reinstate", "remove", "stop", "start"}
+    return name.split()[0] in {"install", "configure", "activate", "inject", "heal", "remove"}
 
 
 def failing(name: str) -> Callable[[], BaseException]:
@@ -250,7 +250,7 @@ def test_interrupted_it_undoes_all() -> None:
     unharmed(world, before)
 
 
-@pytest.mark.parametrize("effect", ["configure ha_second", "withdraw ha_first"])
+@pytest.mark.parametrize("effect", ["configure ha_second", "inject withdraw ha_first"])
 def test_a_bug_leaves_nothing_half_done(effect: str) -> None:
     world = howto_world()
     before = world.snapshot()
@@ -265,7 +265,7 @@ def test_a_trial_that_could_not_be_ended_goes_with_the_pair() -> None:
     before = world.snapshot()
 
     def strike(at: int, name: str, when: str) -> None:
-        if name.startswith("reinstate"):
+        if name.startswith("heal"):
             raise RemoteError("somebody tore it down meanwhile")
 
     world.effects.strike = strike

@@ -46,7 +46,12 @@ def test_every_fault_hits_the_active_node_and_is_restored(world: World) -> None:
         ("stop", "ha_first", "ha_second"),
         ("failback", "ha_second", "ha_first"),
     ]
-    assert world.effects.names == ["withdraw ha_first", "reinstate ha_first", "stop ha_first", "start ha_first"]
+    assert world.effects.names == [
+        "inject withdraw ha_first",
+        "heal ha_first",
+        "inject stop ha_first",
+        "heal ha_first",
+    ]
     assert world.snapshot() == before
 
 
@@ -77,14 +82,14 @@ def test_the_node_is_restored_when_the_user_interrupts(world: World) -> None:
 
     def interrupt(seconds: float) -> None:
         sleep(seconds)
-        if "stop ha_first" in world.effects.names and "start ha_first" not in world.effects.names:
+        if "inject stop ha_first" in world.effects.names and "heal ha_first" not in world.effects.names:
             raise KeyboardInterrupt
 
     world.takeover_s = 60.0
     world.clock.sleep = interrupt  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         failover_test(None, ("stop",), None, ctx)
-    assert world.effects.names == ["stop ha_first", "start ha_first"]
+    assert world.effects.names == ["inject stop ha_first", "heal ha_first"]
     assert world.snapshot() == before
 
 
@@ -190,21 +195,21 @@ def test_teardown_after_an_instance_is_gone_cleans_its_port(world: World) -> Non
 
 def test_a_node_that_cannot_be_restored_is_said(world: World) -> None:
     def strike(at: int, name: str, when: str) -> None:
-        if name == "start ha_first" and when == "before":
+        if name == "heal ha_first" and when == "before":
             raise RemoteError("ha_first went away")
 
     world.effects.strike = strike
     with pytest.raises(LeftoverError, match="ha_first was left without its part") as error:
         failover_test(None, ("stop",), None, context_of(world))
     assert error.value.exit_code == 6
-    assert world.effects.names.count("start ha_first") == 6
+    assert world.effects.names.count("heal ha_first") == 6
 
 
 def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
     before = world.snapshot()
 
     def strike(at: int, name: str, when: str) -> None:
-        if name == "start ha_first" and when == "before":
+        if name == "heal ha_first" and when == "before":
             world.effects.strike = lambda *_: None
             raise RemoteError("ha_first did not answer")
 

@@ -158,7 +158,7 @@ def test_a_proven_pair_is_tried_again_only_if_wanted() -> None:
     run(world)
     assert world.effects.names == []
     created = run(world, replace(HOWTO, verify_failover=True))
-    assert world.effects.names == ["withdraw ha_first", "reinstate ha_first"]
+    assert world.effects.names == ["inject withdraw ha_first", "heal ha_first"]
     assert created.proven
 
 

@@ -13,6 +13,7 @@ PENDING=$FOLDER/.pending
 SHIPPED=$FOLDER/.shipped-keepalived.conf
 MASKED=/run/lock/haos.masked
 LOCK=/run/lock/haos.lock
+RUN=/run/haos
 
 die() {
     printf 'haos: %s\n' "$*" >&2

@@ -172,6 +172,7 @@ replace() {
 }
 
 command -v keepalived >/dev/null 2>&1 || die "keepalived is not installed"
+end_fault || die "the fault $(cat "$RUN/fault") is under way on this node, and could not be undone"
 foreign=
 sweep
 upload_all

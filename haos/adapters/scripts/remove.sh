@@ -197,6 +197,7 @@ take_keep_files() {
     done
 }
 
+end_fault || left "the fault $(cat "$RUN/fault"): it could not be undone yet"
 ours=no
 if is_ours_here; then
     ours=yes

@@ -1,0 +1,51 @@
+# One pair out of the daemon and in again, and the daemon itself back at work.
+
+# Give up one pair: its file moves aside, keepalived reloads, says goodbye with priority 0 and drops the VIP.
+# Measured (2.2.7): with no instance left the daemon and its VRRP process stay, and take it up again later.
+withdraw_pair() {
+    conf=$FOLDER/$PAIR.conf
+    if [ -f "$conf" ]; then
+        mv "$conf" "$conf.withdrawn" || die "cannot move $conf aside"
+        sync_folder "$FOLDER"
+    elif [ ! -f "$conf.withdrawn" ]; then
+        die "pair $PAIR is not on this node"
+    fi
+    reload
+    wait_until 10 is_gone "$PAIR" || die "keepalived still runs haos_$PAIR: $(why_not)"
+    did() { :; }
+    release_links "$(vmac_links "$conf.withdrawn")"
+}
+
+# Take the pair up again where withdraw_pair gave it up.
+reinstate_pair() {
+    conf=$FOLDER/$PAIR.conf
+    if [ -f "$conf.withdrawn" ]; then
+        mv "$conf.withdrawn" "$conf" || die "cannot move $conf back"
+        sync_folder "$FOLDER"
+    elif [ ! -f "$conf" ]; then
+        die "pair $PAIR is not on this node"
+    fi
+    case $(state) in
+    inactive) ;; # somebody stopped it, and did not want it back
+    failed) start && await_running ;;
+    *) reload && await_running ;;
+    esac
+}
+
+has_pair() {
+    [ -f "$FOLDER/$PAIR.conf" ] || [ -f "$FOLDER/$PAIR.conf.withdrawn" ]
+}
+
+stop_daemon_now() {
+    timeout 30 systemctl stop keepalived.service 9>&- || die "keepalived did not stop: $(why_not)"
+    case $(state) in
+    active | reloading | deactivating) die "keepalived still runs" ;;
+    esac
+}
+
+# Let the daemon run all that it should; one that does is left alone, and so is one with nothing to run.
+revive() {
+    has_active_pairs || return 0
+    is_settled || start
+    await_running
+}

@@ -1,0 +1,9 @@
+# What was written down so far. Takes no lock: it changes nothing.
+whole=no
+[ -s "$RUN/watch.began" ] && [ ! -s "$RUN/watch.errors" ] && is_watching && whole=yes
+emit began "$(cat "$RUN/watch.began" 2>/dev/null)"
+emit log "$(cat "$RUN/watch.log" 2>/dev/null)"
+emit stamps "$(cat "$STAMPS" 2>/dev/null)"
+emit whole "$whole"
+emit now "$(wall_s)"
+echo end

@@ -1,0 +1,42 @@
+"""What a fault is: a value, so that adding one is adding one value in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from haos.core.fault import FaultOrder, Guard
+from haos.core.model import Pair, Timing
+
+
+@dataclass(frozen=True)
+class NodeSide:
+    """A fault that is made on the node: POSIX sh, run there as root, with $PAIR, $VIP and $INTERFACE set.
+
+    The functions of the node's scripts are at hand (die, reload, revive …). `heal` must be safe to run at any time:
+    twice, and where `inject` never came to anything.
+    """
+
+    inject: str
+    heal: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong on the Active node, how it ends, and how long the VIP may be gone for it."""
+
+    name: str
+    summary: str
+    bound_s: Callable[[Timing, Sequence[int]], float]  # of the priorities of the Backups
+    make: NodeSide
+    guard: Guard = Guard.NODE
+    whole_node: bool = False  # hits every VRRP instance of the node
+    cuts: bool = False  # the node cannot be reached by SSH while it lasts
+    splits: bool = False  # the node goes on answering for the VIP
+    lasts_by_itself: bool = False  # it is over before anybody ends it
+    needs: str | None = None  # "check": the pair must have a service check
+
+    def order(self, pair: Pair, interface: str, *, heal_after_s: float, delay_s: float = 0.0) -> FaultOrder:
+        """Return what a node is told to make this fault."""
+        make = self.make
+        return FaultOrder(self.name, pair.name, pair.vip, interface, make.inject, make.heal, heal_after_s, delay_s)
