@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.howto import Howto
-from bench.spread import Spread, heading, verdict
+from bench.spread import heading, row, verdict
+from haos.core.spread import Spread
 from haos.lab import control
 
 ROUNDS = 3
@@ -94,9 +95,9 @@ def main() -> int:
         answered, ended, by_hand = (Spread.of(values) for values in zip(*measure(lab, rounds), strict=True))
     width = 42
     print(heading(f"seconds, {rounds} rounds by turns", width))
-    print(answered.row("haos create, up to the first proven answer", width))
-    print(ended.row("haos create, in all", width))
-    print(by_hand.row("howto's steps, up to the first ping answer", width))
+    print(row("haos create, up to the first proven answer", answered, width))
+    print(row("haos create, in all", ended, width))
+    print(row("howto's steps, up to the first ping answer", by_hand, width))
     ratio = answered.middle / by_hand.middle
     print(verdict("haos create in all, median", ended.middle, TOTAL_LIMIT_S, digits=1))
     print(verdict("first answer, ratio of the medians", ratio, RATIO_LIMIT, digits=2))

@@ -15,7 +15,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.spread import Spread, heading, verdict
+from bench.spread import heading, row, verdict
+from haos.core.spread import Spread
 
 ROUNDS = 11
 LIMIT = 1 / 15
@@ -51,7 +52,7 @@ def main() -> int:
     width = max(len(" ".join(command)) for command in COMMANDS)
     print(heading(f"seconds, {rounds} rounds", width))
     for command, spread in spreads.items():
-        print(spread.row(" ".join(command), width))
+        print(row(" ".join(command), spread, width))
     for command in COMMANDS[:-1]:
         print(f"{' '.join(command)}: 1/{spreads[CLIENT].middle / spreads[command].middle:.1f} of the client")
     ratio = spreads[HAOS].middle / spreads[CLIENT].middle

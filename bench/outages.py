@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bench.spread import Spread
 from haos.cli.options import Settings
 from haos.cli.session import session
 from haos.core import vrrp
 from haos.core.model import Instance, Node, Pair
 from haos.core.outage import Outage, Verdict, judge, worst_outage
+from haos.core.spread import Spread
 from haos.lab import control
 from haos.workflow.context import Context, Probe
 from haos.workflow.create import create, prepare

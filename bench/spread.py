@@ -1,28 +1,13 @@
-"""What repeated measurements come to, and whether a limit is kept."""
+"""The lines that benchmarks print: a spread under its heading, and whether a limit is kept."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from haos.core.spread import Spread
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Minimum, median and maximum of the same measurement, repeated."""
-
-    least: float
-    middle: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Return the spread of at least one value."""
-        return cls(min(values), statistics.median(values), max(values))
-
-    def row(self, title: str, width: int) -> str:
-        """Return one line of a table of seconds, under `heading`."""
-        return f"{title:<{width}} {self.least:8.3f} {self.middle:8.3f} {self.most:8.3f}"
+def row(title: str, spread: Spread, width: int) -> str:
+    """Return one line of a table of seconds, under `heading`."""
+    return f"{title:<{width}} {spread.least:8.3f} {spread.middle:8.3f} {spread.most:8.3f}"
 
 
 def heading(title: str, width: int) -> str:
