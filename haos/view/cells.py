@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol, TypeVar
 
 from haos.core.outage import is_lost
-from haos.core.probe import Echo
+from haos.core.probe import Ask, Echo
 
 EMPTY, LOST, BOTH, SOMEBODY = " ", "·", "!", "█"
 """Nothing was sent; a probe was lost; several nodes answered; somebody did, and the observer cannot tell who."""
 STRANGER = "?"
 """Answered by a MAC that is no node's."""
+
+
+class _Sent(Protocol):
+    @property
+    def sent_s(self) -> float: ...
+
+
+Sample = TypeVar("Sample", bound=_Sent)
+
+
+def within(samples: Sequence[Sample], first_s: float, last_s: float) -> Sequence[Sample]:
+    """Return the samples, whose times ascend, that were sent from the one moment up to the other."""
+    first, last = (bisect_left(samples, at_s, key=lambda one: one.sent_s) for at_s in (first_s, last_s))
+    return samples[first:last]
 
 
 def letters(nodes: Iterable[str]) -> dict[str, str]:
@@ -24,18 +41,37 @@ def letters(nodes: Iterable[str]) -> dict[str, str]:
 
 
 def cells(
-    echoes: Iterable[Echo], first_s: float, cell_s: float, count: int, marks: Mapping[str, str]
+    echoes: Iterable[Echo],
+    first_s: float,
+    cell_s: float,
+    count: int,
+    marks: Mapping[str, str],
+    asks: Iterable[Ask] = (),
 ) -> tuple[str, ...]:
     """Return what each of `count` cells shows from `first_s` on; `marks` says MAC -> the letter of its node.
 
-    One lost probe makes a cell LOST: an outage must not hide behind the answers around it.
+    One lost probe makes a cell LOST: an outage must not hide behind the answers around it. A cell in which the VIP
+    moves is the new node's; BOTH where nodes answer by turns, or one of the `asks` together.
     """
-    found: list[set[str]] = [set() for _ in range(count)]
+    found: list[list[str]] = [[] for _ in range(count)]
     for echo in echoes:
         index = int((echo.sent_s - first_s) // cell_s)
         if 0 <= index < count:
-            found[index].add(LOST if is_lost(echo) else _who(echo.responder, marks))
-    return tuple(_shown(cell) for cell in found)
+            what = LOST if is_lost(echo) else _who(echo.responder, marks)
+            if found[index][-1:] != [what]:
+                found[index].append(what)
+    shown = [_shown(cell) for cell in found]
+    for start_s, end_s in _answered_by_several(asks):
+        for index in range(max(0, int((start_s - first_s) // cell_s)), min(count, int((end_s - first_s) / cell_s))):
+            shown[index] = BOTH if shown[index] not in (EMPTY, LOST) else shown[index]
+    return tuple(shown)
+
+
+def _answered_by_several(asks: Iterable[Ask]) -> Iterator[tuple[float, float]]:
+    """Yield (from, to) of each question that several nodes answered: it stands until the next one."""
+    for ask, following in pairwise(asks):
+        if len(set(ask.answers)) > 1:
+            yield ask.sent_s, following.sent_s
 
 
 def runs(shown: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -54,12 +90,12 @@ def _common(names: Sequence[str]) -> int:
 
 
 def _who(responder: str | None, marks: Mapping[str, str]) -> str:
-    return SOMEBODY if responder is None else marks.get(responder, STRANGER)
+    return SOMEBODY if responder is None or not marks else marks.get(responder, STRANGER)
 
 
-def _shown(cell: set[str]) -> str:
-    if len(cell) == 1:
-        return next(iter(cell))
+def _shown(cell: Sequence[str]) -> str:
     if LOST in cell:
         return LOST
-    return BOTH if cell else EMPTY
+    if not cell:
+        return EMPTY
+    return BOTH if len(cell) > 2 else cell[-1]

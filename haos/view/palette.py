@@ -8,10 +8,12 @@ from rich.text import Text
 
 from haos.view.cells import BOTH, LOST, SOMEBODY, STRANGER, runs
 from haos.view.plain import plain
+from haos.view.timeline import FAULT, TAKEOVER
 
 NODE_STYLES = ("black on green", "black on cyan", "white on blue", "black on white", "white on magenta")
 """By the order of the nodes; red and yellow are kept for what is wrong."""
-_STYLES = {LOST: "bold white on red", BOTH: "bold black on yellow", STRANGER: "black on yellow", SOMEBODY: "green"}
+_STYLES = {LOST: "bold white on red", BOTH: "bold black on yellow", STRANGER: "black on yellow", SOMEBODY: "green",
+           FAULT: "bold red", TAKEOVER: "bold"}  # fmt: skip
 
 
 def styles_of(letters: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Mapping
 from typing import TextIO
 
-GLYPHS = {"±": "+-", "…": "...", "→": "->", "·": ".", "█": "#"}
+GLYPHS = {"±": "+-", "…": "...", "→": "->", "·": ".", "█": "#", "▼": "v", "▶": ">"}
 """What haos itself prints beyond ASCII, and what stands for it."""
 ERRORS = "haos-plain"
 _TABLE = str.maketrans(GLYPHS)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from haos.core import vrrp
-from haos.core.leg import Leg
+from haos.core.leg import FAILBACK, Leg
 from haos.core.outage import Verdict
+from haos.core.report import FailoverReport
+from haos.view import failover
 from haos.view.console import Output
 from haos.view.plan import count_line
-from haos.view.timeline import timeline
+from haos.view.style import Style
+from haos.view.verdicts import EXIT_NOT_PROVEN as EXIT_NOT_PROVEN
+from haos.view.verdicts import VERDICT_STYLES
+from haos.workflow import failover as workflow
 from haos.workflow.create import Created
-from haos.workflow.failover import FailoverReport
 from haos.workflow.teardown import TornDown
-
-EXIT_NOT_PROVEN = 4
-VERDICT_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "yellow"}
 
 
 def show_created(created: Created, output: Output) -> int:
@@ -59,27 +62,13 @@ def outage_text(leg: Leg) -> str:
     return f"outage {more}{leg.outage.outage_s:.3f} s {resolution} ({bound})"
 
 
-def show_report(report: FailoverReport, output: Output) -> int:
-    """Print the table of a failover test, with a timeline of each move."""
-    pair, result = report.pair, report.result
-    output.gap()
-    output.line(f"Pair {pair.name}, VIP {pair.vip}, asked every 10 ms from {report.observer.name}")
+def show_report(report: workflow.FailoverReport, output: Output) -> int:
+    """Print what a failover test found."""
+    result, legs = report.result, list[Leg]()
     for leg in result.legs:
-        if leg.history is not None:
-            for line in timeline(leg, full=output.glyph("█", "#"), gap=output.glyph("·", ".")):
-                output.verbatim(line)
-    rows = [(leg.label, leg.origin, leg.target, _outage_cell(leg), f"{leg.bound_s:.3f} s", str(leg.verdict))
-            for leg in result.legs]  # fmt: skip
-    output.table(("Fault", "From", "To", "Outage", "Bound", "Verdict"), rows, right=("Outage", "Bound"))
-    output.line(f"A verdict lets {vrrp.MARGIN_S:g} s more pass than the bound, for scheduling and the network.")
-    output.line(f"{result.verdict}: {result.reason}", VERDICT_STYLES[result.verdict])
-    return 0 if result.verdict is Verdict.PASS else EXIT_NOT_PROVEN
-
-
-def _outage_cell(leg: Leg) -> str:
-    if leg.verdict is Verdict.UNKNOWN:
-        return "unknown"
-    return f"{leg.outage.outage_s:.3f} s" if leg.outage else "none seen"
+        legs.append(replace(leg, fault=leg.label if leg.label != FAILBACK else legs[-1].fault))
+    whole = FailoverReport(report.pair, report.observer.name, tuple(legs), result.verdict, result.reason)
+    return failover.show_report(whole, output, Style())
 
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from haos.core.probe import Echo, History
+from haos.core.probe import Ask, Echo, History
 from haos.view.cells import cells, letters, runs
 from haos.view.live import Band, tail_since
 from haos.view.progress import ConsoleProgress
@@ -50,8 +50,21 @@ def test_letters_tell_nodes_apart(names: list[str], expected: str) -> None:
 
 
 def test_one_lost_probe_is_not_hidden_by_its_neighbours() -> None:
-    seen = history((0.1, A), (0.01, None), (0.09, A), (0.05, B), (0.05, A))
-    assert cells(seen.echoes, 100.0, 0.1, 4, {A: "A", B: "B"}) == ("A", "·", "!", " ")
+    seen = history((0.1, A), (0.01, None), (0.09, A))
+    assert cells(seen.echoes, 100.0, 0.1, 3, {A: "A", B: "B"}) == ("A", "·", " ")
+
+
+def test_a_move_is_told_from_two_that_answer_by_turns() -> None:
+    seen = history((0.05, A), (0.05, B), (0.02, B), (0.02, A), (0.06, B))
+    assert cells(seen.echoes, 100.0, 0.1, 2, {A: "A", B: "B"}) == ("B", "!")
+
+
+def test_a_question_that_both_answer_stands_until_the_next() -> None:
+    seen = history((0.4, A))
+    asks = [Ask(100.02, (A,)), Ask(100.12, (A, B)), Ask(100.22, (B, A)), Ask(100.32, (A,))]
+    assert cells(seen.echoes, 100.0, 0.1, 4, {A: "A", B: "B"}, asks) == ("A", "!", "!", "A")
+    dark = history((0.4, None))
+    assert cells(dark.echoes, 100.0, 0.1, 4, {A: "A", B: "B"}, asks) == ("·", "·", "·", "·")
 
 
 def test_a_late_answer_is_a_lost_probe_here_too() -> None:

@@ -20,7 +20,7 @@ def test_a_stream_spells_what_it_cannot_show() -> None:
     never_fail(stream)
     stream.write(f"{''.join(GLYPHS)} naïve 数")
     stream.flush()
-    assert raw.getvalue() == b"+-...->.# na\\xefve \\u6570"
+    assert raw.getvalue() == b"+-...->.#v> na\\xefve \\u6570"
 
 
 def test_utf8_is_left_as_it_is() -> None:

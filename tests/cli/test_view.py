@@ -8,15 +8,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from haos.core.leg import Leg
-from haos.core.outage import Outage, Verdict
-from haos.core.probe import Echo, History
 from haos.view.console import Output
 from haos.view.progress import ConsoleProgress
 from haos.view.result import show_created, show_removal_plan, show_report, show_torn_down
 from haos.view.status import show_status
 from haos.view.style import Style
-from haos.view.timeline import timeline
 from haos.workflow.create import create, prepare
 from haos.workflow.failover import failover_test
 from haos.workflow.request import CreateRequest
@@ -59,7 +55,7 @@ def test_results_and_exit_codes() -> None:
 
     report = output()
     assert show_report(failover_test(None, (), None, ctx), report) == 0
-    assert "| stop     | ha_first  | ha_second |" in printed(report)
+    assert "| stop       | ha_first  | ha_second |" in printed(report)
     assert printed(report).endswith("PASS: 10.200.51.2 answers from ha_first\n")
 
     table = output()
@@ -94,14 +90,6 @@ def test_an_unhealthy_pair_exits_4() -> None:
     assert show_status(status(None, None, ctx), shown, Style()) == 4
     assert "NOT HEALTHY" in printed(shown)
     assert "ha_first: its port lacks the address pair" in printed(shown)
-
-
-def test_the_timeline_shows_the_gap() -> None:
-    echoes = tuple(Echo(n / 100, None if 20 <= n < 30 else n / 100 + 0.001, None) for n in range(140))
-    gap = Outage(10, 0.19, 0.30, 0.11, 0.1, 0.01)
-    leg = Leg("stop", "a", "b", 0.03, gap, Verdict.PASS, "", History(0.01, echoes, now_s=1.4), start_s=0.2)
-    [line] = timeline(leg, full="#", gap=".")
-    assert line == "stop      |##########......############################################| 1.2 s"
 
 
 def test_quiet_says_results_only() -> None:

@@ -1,0 +1,111 @@
+"""How a failover test ended, as people read it: a timeline for each move, a table, advice, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.text import Text
+
+from haos.core import vrrp
+from haos.core.advice import advised
+from haos.core.leg import FAILBACK
+from haos.core.outage import Verdict
+from haos.core.report import FailoverReport
+from haos.view.cells import letters
+from haos.view.console import Output
+from haos.view.failover_table import Columns, chosen_columns, leg_rows
+from haos.view.palette import painted
+from haos.view.style import Style
+from haos.view.tally import Tally, tallies
+from haos.view.timeline import legend, strip, window
+from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES
+
+LEG_COLUMNS = tuple(leg_rows(()))
+WIDTH_IN_A_PIPE = 80
+LONGEST_STRIP = 120
+NOBODY = "nobody"
+
+
+def show_report(report: FailoverReport, output: Output, style: Style, *, verbose: bool = False) -> int:
+    """Print what a failover test found; returns the exit code."""
+    report = advised(report)
+    if style.format == "table" and not style.columns:
+        _show_screen(report, output, verbose=verbose)
+    else:
+        output.list(LEG_COLUMNS, list(zip(*leg_rows(report.legs).values(), strict=True)), style)
+    return 0 if report.verdict is Verdict.PASS else EXIT_NOT_PROVEN
+
+
+def nodes_of(report: FailoverReport) -> tuple[str, ...]:
+    """Return the names of all nodes that had a part in it, whoever was Active first before the others."""
+    found = [name for leg in report.legs for name in (leg.origin, leg.target, *leg.names.values())]
+    return tuple(name for name in dict.fromkeys(found) if name != NOBODY)
+
+
+def title_of(report: FailoverReport) -> str:
+    """Return what was tested and how."""
+    pair = report.pair
+    asked = f"asked every {report.interval_s * 1000:g} ms from {report.observer}"
+    return f"Pair {pair.name}, VIP {pair.vip}, {asked}"
+
+
+def _show_screen(report: FailoverReport, output: Output, *, verbose: bool) -> None:
+    output.gap()
+    output.line(title_of(report))
+    _show_timelines(report, output)
+    groups = tallies(report.legs)
+    width = output.out.width if output.out.is_terminal else WIDTH_IN_A_PIPE
+    shown, hidden = chosen_columns(groups, width)
+    _show_table(shown, output)
+    if hidden and verbose:
+        # From and To would not fit beside the rest, and the timelines tell them.
+        rest = {name: column for name, column in hidden.items() if name not in ("From", "To")}
+        _show_table({"Fault": shown["Fault"]} | rest, output)
+    output.line(_about_the_table(report, groups))
+    if hidden and not verbose:
+        output.hint(f"not shown at this width: {', '.join(hidden)}; -v or -f json show them")
+    for one in report.advice:
+        output.hint(f"warning: {one.text}", "yellow")
+        if one.hint:
+            output.hint(f"  hint: {one.hint}", hang=4)
+    output.line(f"{report.verdict}: {report.reason}", VERDICT_STYLES[report.verdict])
+
+
+def _show_table(columns: Columns, output: Output) -> None:
+    right = [name for name in columns if name not in ("Fault", "From", "To")]
+    output.table(tuple(columns), list(zip(*columns.values(), strict=True)), right=right)
+
+
+def _about_the_table(report: FailoverReport, groups: Iterable[Tally]) -> str:
+    known = [leg.outage.resolution_s for group in groups for leg in group.legs if leg.outage]
+    resolution = f" ± {max(known):.3f} s" if known else ""
+    margin = f"a verdict lets {vrrp.MARGIN_S:g} s more pass than the bound, for scheduling and the network"
+    return f"Seconds; outages{resolution}; {margin}."
+
+
+def _show_timelines(report: FailoverReport, output: Output) -> None:
+    marks = letters(nodes_of(report))
+    titles = [_title(report, index) for index in range(len(report.legs))]
+    longest = max(map(len, titles), default=0)
+    width = output.out.width if output.out.is_terminal else WIDTH_IN_A_PIPE
+    room = min(LONGEST_STRIP, width - longest - len(" || 10.0 s"))
+    strips = [strip(leg, marks, room) for leg in report.legs]
+    for title, leg, shown in zip(titles, report.legs, strips, strict=True):
+        if shown:
+            _show_strip(f"{title:<{longest}}", shown, marks, window(leg).length_s, output)
+    if any(strips):
+        output.line(f"  {'  '.join(legend(strips, marks))}", "dim", hang=2)
+
+
+def _show_strip(
+    title: str, shown: tuple[str, ...], marks: Mapping[str, str], length_s: float, output: Output
+) -> None:
+    line = Text(f"{title} |")
+    line.append_text(painted(shown, marks.values(), ascii_only=output.ascii_only))
+    output.out.print(line.append(f"| {length_s:.1f} s"))
+
+
+def _title(report: FailoverReport, index: int) -> str:
+    leg = report.legs[index]
+    dash = "- " if leg.label == FAILBACK else ""
+    return f"{dash}{leg.label}{f' {leg.round}' if report.rounds > 1 else ''}"
