@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haos.core.fault import FaultOrder, Guard
 from haos.core.model import Pair, Timing
+from haos.workflow.cloud_side import CloudSide
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Fault:
     name: str
     summary: str
     bound_s: Callable[[Timing, Sequence[int]], float]  # of the priorities of the Backups
-    make: NodeSide
+    make: NodeSide | CloudSide
     guard: Guard = Guard.NODE
     whole_node: bool = False  # hits every VRRP instance of the node
     cuts: bool = False  # the node cannot be reached by SSH while it lasts
@@ -37,6 +38,7 @@ class Fault:
     needs: str | None = None  # "check": the pair must have a service check
 
     def order(self, pair: Pair, interface: str, *, heal_after_s: float, delay_s: float = 0.0) -> FaultOrder:
-        """Return what a node is told to make this fault."""
+        """Return what a node is told to make this fault; it must be one that is made there."""
         make = self.make
+        assert isinstance(make, NodeSide)
         return FaultOrder(self.name, pair.name, pair.vip, interface, make.inject, make.heal, heal_after_s, delay_s)
