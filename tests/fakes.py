@@ -674,6 +674,9 @@ class FakeFleet:
     def observer(self, instance: Instance) -> FakeObserver:
         return self.watcher
 
+    def renew(self, instance: Instance) -> None:
+        return
+
     def close(self) -> None:
         return
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.outages import HEADING, Measured
 from bench.spread import heading, row, verdict
+from haos.core.leg import Leg
 from haos.core.outage import Outage, Verdict
 from haos.core.spread import Spread
 
@@ -22,9 +25,10 @@ def test_a_limit_is_kept_up_to_the_limit_itself() -> None:
 
 def test_an_outages_row_counts_no_lost_probe_as_none_and_a_fail_as_not_within() -> None:
     measured = Measured(0.93)
-    measured.add(Outage(80, 1.0, 1.81, 0.81, 0.8, 0.01), Verdict.PASS)
-    measured.add(None, Verdict.PASS)
-    measured.add(Outage(150, 1.0, 2.51, 1.51, 1.5, 0.01), Verdict.FAIL)
+    leg = Leg("partition", "ha_first", "ha_second", 0.93, Outage(80, 1.0, 1.81, 0.81, 0.8, 0.01), Verdict.PASS, "")
+    measured.add(leg)
+    measured.add(replace(leg, outage=None))
+    measured.add(replace(leg, outage=Outage(150, 1.0, 2.51, 1.51, 1.5, 0.01), verdict=Verdict.FAIL))
     line = measured.row("standard", "partition")
     assert line == "| standard | partition | 0.930 s | 0.000 s | 0.800 s | 1.500 s | 2 of 3 |"
     assert line.count("|") == HEADING.count("|")

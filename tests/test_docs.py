@@ -17,10 +17,12 @@ from haos import __version__, errors
 from haos.adapters.connect import SETTINGS
 from haos.cli.main import COMMANDS, cli
 from haos.core import record, service, vrrp
+from haos.core.fault import Guard
 from haos.core.guestnet import keep_files
 from haos.core.model import FixedIp, Mode, Port, Timing, virtual_mac
 from haos.core.node import NodeFacts
 from haos.errors import HostKeyError, LoginError, RemoteError
+from haos.workflow.faults import DEFAULT, FAULTS
 from haos.workflow.preflight import unreachable
 
 ROOT = Path(__file__).parent.parent
@@ -170,6 +172,22 @@ def test_the_profiles_in_the_docs_are_those_of_the_code() -> None:
         if name != "fastest":
             chosen = [",".join(map(str, vrrp.priorities(count, interval_s))) for count in (3, 4, 5)]
             assert f"| {name} | {' | '.join(chosen)} |" in text
+
+
+def test_the_faults_in_the_docs_are_those_of_the_code() -> None:
+    page = (DOCS / "failover-test.md").read_text()
+    kinds = {
+        vrrp.bound_of_clean_stop_s: "clean stop",
+        vrrp.bound_of_crash_s: "crash",
+        vrrp.bound_of_failed_check_s: "check",
+    }
+    guards = {Guard.NODE: "timer", Guard.GUARDIAN: "guardian", Guard.ITSELF: "none: ends by itself"}
+    rows = [
+        f"| `{fault.name}` | {fault.summary} | {guards[fault.guard]} | {kinds[fault.bound_s]} |"
+        for fault in FAULTS.values()
+    ]
+    assert page.partition("<!-- haos.workflow.faults -->\n")[2].partition("\n\n")[0].splitlines()[2:] == rows
+    assert f"# {', '.join(DEFAULT)}\n" in page
 
 
 def anchors(page: Path) -> set[str]:

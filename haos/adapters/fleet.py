@@ -33,6 +33,15 @@ class SshFleet:
         with self._lock:
             return self._observers.setdefault(instance.id, RemoteObserver(connection))
 
+    def renew(self, instance: Instance) -> None:
+        """Drop the connection to an instance that was cut off or restarted: the next call connects anew."""
+        with self._lock:
+            connection = self._connections.pop(instance.id, None)
+            self._nodes.pop(instance.id, None)
+            self._observers.pop(instance.id, None)
+        if connection is not None:
+            connection.close()
+
     def close(self) -> None:
         """Close every connection."""
         self._gateway.close()

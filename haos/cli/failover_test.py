@@ -6,10 +6,14 @@ from typing import Any
 
 import click
 
-from haos.cli.options import Command, Settings, common_options, option, pair_argument, ssh_options
+from haos.cli.create_options import BEHAVIOUR
+from haos.cli.durations import Duration
+from haos.cli.options import Command, Settings, common_options, list_options, option, pair_argument, ssh_options
+from haos.view.style import Style
+from haos.workflow.faults import DEFAULT, FAULTS
 
-FAULTS = ("withdraw", "stop", "all")
-"""Must be what haos.workflow.faults knows (tests/cli); written out so that --help imports nothing."""
+MEASUREMENT = "What is done and asked for"
+NAMES = (*FAULTS, "all")
 
 
 @click.command(cls=Command)
@@ -17,30 +21,69 @@ FAULTS = ("withdraw", "stop", "all")
 @option(
     "--fault",
     "faults",
+    section=MEASUREMENT,
     multiple=True,
-    type=click.Choice(FAULTS),
-    help="Fault to inject on the Active node; may be given several times (default: all).",
+    type=click.Choice(NAMES),
+    metavar="FAULT",
+    help=f"What to do to the Active node, may be repeated: {', '.join(NAMES)} (default: {', '.join(DEFAULT)}).",
 )
-@option("--observer", metavar="INSTANCE", help="Instance to measure from (default: the one named 'observer').")
+@option("--rounds", section=MEASUREMENT, type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
+        help="How often every fault is made.")  # fmt: skip
+@option("--max-outage", "max_outage_s", section=MEASUREMENT, type=Duration(0.0),
+        help="Fail if the VIP is gone for longer, whatever its bound.")  # fmt: skip
+@option("--max-dual-active", "max_dual_active_s", section=MEASUREMENT, type=Duration(0.0), default="1s",
+        show_default=True, help="Fail if two nodes answer for the VIP at once for longer.")  # fmt: skip
+@option("--interval", "interval_s", section=MEASUREMENT, type=Duration(0.002, 1.0), default="10ms", show_default=True,
+        help="Time between two probes: the resolution of every outage.")  # fmt: skip
+@option("--pause", "pause_s", section=MEASUREMENT, type=Duration(0.0, 3600.0), default="1s", show_default=True,
+        help="Time between two faults.")  # fmt: skip
+@option("--observer", section=MEASUREMENT, metavar="INSTANCE",
+        help="Instance to measure from (default: the one named or tagged 'observer').")  # fmt: skip
+@option("--allow-collateral", section=BEHAVIOUR, is_flag=True,
+        help="Hit the other VRRP instances of the nodes too, where there are any.")  # fmt: skip
+@option("--force", section=BEHAVIOUR, is_flag=True, help="Go on where no Backup is ready to take over.")
+@option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before the first fault.")
+@option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show what would be done, and what guards it.")
+@list_options
 @ssh_options
 @common_options
 @click.pass_obj
 def command(
-    settings: Settings, /, pair: str | None, faults: tuple[str, ...], observer: str | None, **ssh: Any
+    settings: Settings,
+    /,
+    pair: str | None,
+    yes: bool,
+    dry_run: bool,
+    style: Style,
+    **options: Any,
 ) -> int:
     """Inject faults and measure the outage from the observer.
 
-    Each fault hits the Active node; the observer asks the VIP every 10 ms throughout. The outage is compared with
-    the bound that VRRP's timers predict. The node is restored whatever happens.
+    Each fault hits the Active node; the observer asks the VIP all the time. Every outage is compared with the bound
+    that VRRP's timers predict. The node is restored whatever happens: by haos, or by a guard that was set before
+    the fault and outlives haos.
 
     \b
-    Example:
-      haos failover-test --fault stop
+    Examples:
+      haos failover-test
+      haos failover-test --fault partition --rounds 10 --max-outage 1s
     """
+    from haos.cli.asking import confirm_changes
+    from haos.cli.create_options import split_ssh
     from haos.cli.session import session
-    from haos.view.result import show_report
-    from haos.workflow.failover import failover_test
+    from haos.view.failover import show_report
+    from haos.view.failover_plan import show_dry_run, show_plan
+    from haos.workflow.failover import failover_test, plan_failover
+    from haos.workflow.request import FailoverRequest
 
+    wanted, ssh = split_ssh(options)
+    request = FailoverRequest(pair, **wanted)
     with session(settings, ssh) as run:
-        report = failover_test(pair, faults, observer, run.context)
-        return show_report(report, run.console)
+        plan = plan_failover(request, run.context)
+        if dry_run:
+            return show_dry_run(plan, run.console, style)
+        show_plan(plan, run.console)
+        confirm_changes(yes=yes)
+        report = failover_test(plan, run.context)
+        run.remember(report.pair.name)
+        return show_report(report, run.console, style, verbose=run.verbose)

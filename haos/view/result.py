@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from haos.core import vrrp
-from haos.core.leg import FAILBACK, Leg
+from haos.core.leg import Leg
 from haos.core.outage import Verdict
-from haos.core.report import FailoverReport
-from haos.view import failover
 from haos.view.console import Output
 from haos.view.plan import count_line
-from haos.view.style import Style
 from haos.view.verdicts import EXIT_NOT_PROVEN as EXIT_NOT_PROVEN
 from haos.view.verdicts import VERDICT_STYLES
-from haos.workflow import failover as workflow
 from haos.workflow.create import Created
 from haos.workflow.teardown import TornDown
 
@@ -60,15 +54,6 @@ def outage_text(leg: Leg) -> str:
     resolution = f"± {leg.outage.resolution_s:.3f} s"
     bound = f"bound {leg.bound_s:.3f} s + {vrrp.MARGIN_S:g} s margin"
     return f"outage {more}{leg.outage.outage_s:.3f} s {resolution} ({bound})"
-
-
-def show_report(report: workflow.FailoverReport, output: Output) -> int:
-    """Print what a failover test found."""
-    result, legs = report.result, list[Leg]()
-    for leg in result.legs:
-        legs.append(replace(leg, fault=leg.label if leg.label != FAILBACK else legs[-1].fault))
-    whole = FailoverReport(report.pair, report.observer.name, tuple(legs), result.verdict, result.reason)
-    return failover.show_report(whole, output, Style())
 
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:

@@ -251,6 +251,9 @@ class Fleet(Protocol):
     def observer(self, instance: Instance) -> Observer:
         """Connect to the observer (kept for the whole run)."""
 
+    def renew(self, instance: Instance) -> None:
+        """Drop the connection to an instance that was cut off or restarted: the next call connects anew."""
+
     def close(self) -> None:
         """Close every connection."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from haos.core.fault import FaultOrder, Guard
-from haos.core.model import Pair, Timing
+from haos.core.fault import Guard
+from haos.core.model import Timing
 from haos.workflow.cloud_side import CloudSide
 
 
@@ -36,9 +36,3 @@ class Fault:
     splits: bool = False  # the node goes on answering for the VIP
     lasts_by_itself: bool = False  # it is over before anybody ends it
     needs: str | None = None  # "check": the pair must have a service check
-
-    def order(self, pair: Pair, interface: str, *, heal_after_s: float, delay_s: float = 0.0) -> FaultOrder:
-        """Return what a node is told to make this fault; it must be one that is made there."""
-        make = self.make
-        assert isinstance(make, NodeSide)
-        return FaultOrder(self.name, pair.name, pair.vip, interface, make.inject, make.heal, heal_after_s, delay_s)

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 
 from haos.errors import UsageError
 from haos.workflow.fault import Fault as Fault
+from haos.workflow.faults_cloud import PAUSE, PORT_DOWN, POWER_OFF
 from haos.workflow.faults_node import STOP as STOP
 from haos.workflow.faults_node import WITHDRAW as WITHDRAW
 
-FAULTS = {fault.name: fault for fault in (WITHDRAW, STOP)}
+FAULTS = {fault.name: fault for fault in (WITHDRAW, STOP, PORT_DOWN, POWER_OFF, PAUSE)}
+DEFAULT = ("stop",)
 
 
 def faults_named(names: Sequence[str]) -> tuple[Fault, ...]:
-    """Return the faults of these names, `all` being every one. Raises UsageError."""
-    if not names or "all" in names:
+    """Return the faults of these names: the default ones for none, every one for `all`. Raises UsageError."""
+    if "all" in names:
         return tuple(FAULTS.values())
     unknown = [name for name in names if name not in FAULTS]
     if unknown:
         raise UsageError(f"no fault named {unknown[0]!r}", hint=f"one of: {', '.join(FAULTS)}, all")
-    return tuple(FAULTS[name] for name in names)
+    return tuple(FAULTS[name] for name in names or DEFAULT)

@@ -1,4 +1,4 @@
-"""The faults that are made through the cloud's API: a port down, an instance off or paused."""
+"""The faults that are made through the cloud's API: a guardian undoes them if haos dies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from haos.workflow.fault import Fault
 
 
 def _fault(side: CloudSide, summary: str) -> Fault:
-    # Power-off says goodbye where the guest shuts down cleanly and in time; Nova pulls the plug otherwise.
-    return Fault(side.fault, summary, vrrp.bound_of_crash_s, side, guard=Guard.GUARDIAN, whole_node=True, cuts=True)
+    return Fault(
+        side.fault.value,
+        summary,
+        vrrp.bound_of_crash_s,
+        side,
+        guard=Guard.GUARDIAN,
+        whole_node=True,
+        cuts=True,
+    )
 
 
-PORT_DOWN = _fault(cloud_side.PORT_DOWN, "Neutron sets the node's port down")
-POWER_OFF = _fault(cloud_side.POWER_OFF, "Nova stops the instance")
-PAUSE = _fault(cloud_side.PAUSE, "Nova pauses the instance")
+PORT_DOWN = _fault(cloud_side.PORT_DOWN, "the node's port is set down in Neutron")
+POWER_OFF = _fault(cloud_side.POWER_OFF, "the instance is stopped by Nova, and started again")
+PAUSE = _fault(cloud_side.PAUSE, "the instance is paused by Nova, and unpaused")

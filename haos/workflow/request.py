@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haos.core import names, vrrp
 from haos.core.model import Address, Mode, ServiceCheck, Timing
+from haos.core.probe import NO_SERVICE, Service
 from haos.errors import UsageError
 
 MAX_NODES = 5
@@ -87,3 +88,20 @@ def check_request(request: CreateRequest) -> None:
     vrrp.check_timing(request.timing(), len(request.nodes))
     if request.priorities is not None:
         vrrp.check_priorities(request.priorities, len(request.nodes))
+
+
+@dataclass(frozen=True)
+class FailoverRequest:
+    """What the user asked `failover-test` for."""
+
+    pair: str | None = None
+    faults: tuple[str, ...] = ()  # none: the default ones; "all"
+    observer: str | None = None
+    rounds: int = 1
+    interval_s: float = 0.01  # between probes
+    pause_s: float = 1.0  # between faults
+    max_outage_s: float | None = None  # asked of every move, beside its bound
+    max_dual_active_s: float = 1.0  # so long two nodes may answer
+    allow_collateral: bool = False
+    force: bool = False
+    service: Service = NO_SERVICE

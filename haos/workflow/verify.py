@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from haos.core.leg import Leg
 from haos.core.model import Instance, Node, Pair
-from haos.core.outage import Verdict, in_a_row
-from haos.core.probe import History
+from haos.core.outage import Verdict
 from haos.errors import RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import WITHDRAW, Fault
 from haos.workflow.peers import not_seen_by_peers
-from haos.workflow.trial import (
+from haos.workflow.settle import (
+    ANSWER_TIMEOUT_S,
     PROBE_INTERVAL_S,
-    SETTLED_ECHOES,
     await_one_active,
     backup_ready,
+    is_answered,
+    last_responder,
     macs_of,
-    run_trial,
+    recent_responders,
 )
+from haos.workflow.trial import Trial, run_trial
 
-ANSWER_TIMEOUT_S = 10.0
-"""An address pair or a rule takes effect with delay on every backend (0.5 s on OVN, 2 s on OVS, measured)."""
 __all__ = ["Verdict", "Verification", "look_on", "prove", "worst"]
 
 
@@ -70,24 +70,18 @@ def _verify(
     pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, faults: Sequence[Fault]
 ) -> Verification:
     try:
-        return run_faults(pair, nodes, observer, ctx, faults)
+        return _run(pair, nodes, observer, ctx, faults)
     except RemoteError as error:
         return Verification(Verdict.UNKNOWN, f"verification broke off: {error}")
 
 
-def run_faults(
+def _run(
     pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, faults: Sequence[Fault]
 ) -> Verification:
     """Check that the pair is healthy, then try each fault in turn. Raises RemoteError when a node is lost."""
-    with ctx.progress.step("wait for exactly one Active node"):
-        active, sights = await_one_active(pair, nodes, ctx)
-    if active is None:
-        seen = ", ".join(
-            f"{name} is {sight.role}{' with the VIP' * sight.holds_vip}" for name, sight in sights.items()
-        )
-        return Verification(Verdict.FAIL, f"the nodes do not agree on one Active: {seen}")
-    if faults and not backup_ready(pair, sights):
-        return Verification(Verdict.FAIL, f"no Backup is ready to take over from {active.name}", active.name)
+    active, wrong = find_active(pair, nodes, ctx, backup=bool(faults))
+    if active is None or wrong is not None:
+        return Verification(Verdict.FAIL, wrong or "", active.name if active else None)
     if observer is None:
         return _without_observer(pair, nodes, active, ctx, faults)
     probe = ctx.fleet.observer(observer).start_probe(pair.vip, interval_s=PROBE_INTERVAL_S)
@@ -95,6 +89,25 @@ def run_faults(
         return _with_probe(pair, nodes, active, observer, probe, ctx, faults)
     finally:
         probe.stop()
+
+
+def find_active(
+    pair: Pair, nodes: Sequence[Node], ctx: Context, *, backup: bool = True
+) -> tuple[Node | None, str | None]:
+    """Wait for exactly one Active node and, with `backup`, one that is ready to take over.
+
+    Returns (the Active node if there is exactly one, what is wrong if anything is).
+    """
+    with ctx.progress.step("wait for exactly one Active node"):
+        active, sights = await_one_active(pair, nodes, ctx)
+    if active is None:
+        seen = ", ".join(
+            f"{name} is {sight.role}{' with the VIP' * sight.holds_vip}" for name, sight in sights.items()
+        )
+        return None, f"the nodes do not agree on one Active: {seen}"
+    if backup and not backup_ready(pair, sights):
+        return active, f"no Backup is ready to take over from {active.name}"
+    return active, None
 
 
 def _without_observer(
@@ -105,11 +118,37 @@ def _without_observer(
         wrong = not_seen_by_peers(active, macs_of(active, pair), pair, nodes, ctx)
     if wrong is not None:
         return Verification(Verdict.FAIL, wrong, active.name)
-    legs = _try_all(pair, nodes, active, None, ctx, faults)
+    legs = _try_all(Trial(pair, tuple(nodes), None, ctx), active, faults)
     bad = next((leg for leg in legs if leg.verdict is Verdict.FAIL), None)
     seen = "take-over seen by the nodes themselves" if legs else f"{active.name} holds the VIP"
     reason = f"{bad.label}: {bad.reason}" if bad else f"{seen}; outage unknown, since nobody observed"
     return Verification(worst([Verdict.UNKNOWN, *(leg.verdict for leg in legs)]), reason, active.name, None, legs)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How the VIP answered the observer before anything was done to it; no verdict where it did as it should."""
+
+    verdict: Verdict | None
+    reason: str
+    responder: str | None = None  # MAC
+
+
+def await_answer(pair: Pair, active: Node, observer: Instance, probe: Probe, ctx: Context) -> Answer:
+    """Wait until the observer is answered steadily, and by the Active node."""
+    with ctx.progress.step(f"ask {pair.vip} from {observer.name}"):
+        answered = probe.wait(is_answered, ANSWER_TIMEOUT_S)
+    history = probe.history()
+    if history.lost:
+        return Answer(Verdict.UNKNOWN, f"the observer was lost: {history.lost}")
+    if not answered:
+        return Answer(Verdict.FAIL, f"{pair.vip} does not answer {observer.name}, though {active.name} holds it")
+    macs = macs_of(active, pair)
+    responder = next((mac for mac in recent_responders(history) if mac not in macs), last_responder(history))
+    if responder is not None and responder not in macs:
+        reason = f"{pair.vip} is answered by {responder}, not by {active.name} ({active.port.mac})"
+        return Answer(Verdict.FAIL, reason, responder)
+    return Answer(None, f"{pair.vip} answers from {active.name}", responder)
 
 
 def _with_probe(
@@ -121,58 +160,14 @@ def _with_probe(
     ctx: Context,
     faults: Sequence[Fault],
 ) -> Verification:
-    with ctx.progress.step(f"ask {pair.vip} from {observer.name}"):
-        answered = probe.wait(is_answered, ANSWER_TIMEOUT_S)
-    history = probe.history()
-    if history.lost:
-        return Verification(Verdict.UNKNOWN, f"the observer was lost: {history.lost}", active.name)
-    if not answered:
-        return Verification(
-            Verdict.FAIL, f"{pair.vip} does not answer {observer.name}, though {active.name} holds it", active.name
-        )
-    macs = macs_of(active, pair)
-    responder = next((mac for mac in recent_responders(history) if mac not in macs), last_responder(history))
-    if responder is not None and responder not in macs:
-        return Verification(
-            Verdict.FAIL,
-            f"{pair.vip} is answered by {responder}, not by {active.name} ({active.port.mac})",
-            active.name,
-            responder,
-        )
-    legs = _try_all(pair, nodes, active, probe, ctx, faults)
+    answer = await_answer(pair, active, observer, probe, ctx)
+    if answer.verdict is not None:
+        return Verification(answer.verdict, answer.reason, active.name, answer.responder)
+    legs = _try_all(Trial(pair, tuple(nodes), probe, ctx), active, faults)
     bad = next((leg for leg in legs if leg.verdict is not Verdict.PASS), None)
-    reason = f"{bad.label} on {bad.origin}: {bad.reason}" if bad else f"{pair.vip} answers from {active.name}"
-    return Verification(worst([leg.verdict for leg in legs]), reason, active.name, responder, legs)
+    reason = f"{bad.label} on {bad.origin}: {bad.reason}" if bad else answer.reason
+    return Verification(worst([leg.verdict for leg in legs]), reason, active.name, answer.responder, legs)
 
 
-def _try_all(
-    pair: Pair, nodes: Sequence[Node], active: Node, probe: Probe | None, ctx: Context, faults: Sequence[Fault]
-) -> tuple[Leg, ...]:
-    legs: list[Leg] = []
-    for index, fault in enumerate(faults):
-        if index:
-            holder, sights = await_one_active(pair, nodes, ctx)
-            if holder is None or not backup_ready(pair, sights):
-                break  # the leg before has said why
-            active = holder
-        legs += run_trial(fault, pair, nodes, active, probe, ctx)
-    return tuple(legs)
-
-
-def is_answered(history: History) -> bool:
-    """Say whether the last echoes were all answered, and the last fresh ARP request too."""
-    fresh = not history.asks or any(ask.answers for ask in history.asks[-5:])
-    return bool(in_a_row(history, SETTLED_ECHOES)) and fresh
-
-
-def recent_responders(history: History) -> tuple[str, ...]:
-    """Return every MAC that answered one of the last fresh ARP requests."""
-    return tuple(mac for ask in history.asks[-5:] for mac in ask.answers)
-
-
-def last_responder(history: History) -> str | None:
-    """Return the MAC that answered last: a fresh ARP request's before an echo's."""
-    for ask in reversed(history.asks):
-        if ask.answers:
-            return ask.answers[-1]
-    return next((echo.responder for echo in reversed(history.echoes) if echo.responder), None)
+def _try_all(trial: Trial, active: Node, faults: Sequence[Fault]) -> tuple[Leg, ...]:
+    return tuple(leg for fault in faults for leg in run_trial(fault, trial, active))

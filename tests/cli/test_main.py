@@ -11,12 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from haos import __version__
-from haos.cli import failover_test as failover_command
 from haos.cli.argv import split_openstack_options
 from haos.cli.lab_cloud import chosen_cloud
 from haos.cli.main import COMMANDS, cli, main
 from haos.lab.control import LabStatus
-from haos.workflow.faults import FAULTS
 from tests.cli.conftest import Haos
 
 HEAVY = ("openstack", "requests", "rich", "keystoneauth1", "yaml", "asyncio", "tenacity")
@@ -63,10 +61,6 @@ def test_every_command_has_help(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output
-
-
-def test_the_faults_offered_are_the_faults_there_are() -> None:
-    assert set(failover_command.FAULTS) == {*FAULTS, "all"}
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,16 @@ import pytest
 from rich.console import Console
 
 from haos.view.console import Output
+from haos.view.failover import show_report
 from haos.view.progress import ConsoleProgress
-from haos.view.result import show_created, show_removal_plan, show_report, show_torn_down
+from haos.view.result import show_created, show_removal_plan, show_torn_down
 from haos.view.status import show_status
 from haos.view.style import Style
 from haos.workflow.create import create, prepare
-from haos.workflow.failover import failover_test
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
+from tests.failover import try_faults
 from tests.fakes import context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -54,9 +55,9 @@ def test_results_and_exit_codes() -> None:
     assert "nothing had to change" in printed(again)
 
     report = output()
-    assert show_report(failover_test(None, (), None, ctx), report) == 0
+    assert show_report(try_faults(ctx, "withdraw", "stop"), report, Style()) == 0
     assert "| stop       | ha_first  | ha_second |" in printed(report)
-    assert printed(report).endswith("PASS: 10.200.51.2 answers from ha_first\n")
+    assert printed(report).endswith("PASS: 10.200.51.2 moved 4 times, each within its bound\n")
 
     table = output()
     assert show_status(status(None, None, ctx), table, Style()) == 0
@@ -117,6 +118,6 @@ def test_an_ascii_terminal_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     ctx = context_of(world)
     shown = output()
     assert show_created(create(prepare(HOWTO, ctx), ctx, lambda _: None), shown) == 0
-    assert show_report(failover_test(None, (), None, ctx), shown) == 0
+    assert show_report(try_faults(ctx, "withdraw", "stop"), shown, Style()) == 0
     assert (printed(shown) + told(shown)).isascii()
     assert "s +- 0.010 s (bound 0.030 s + 0.1 s margin)" in printed(shown)

@@ -190,6 +190,11 @@ def test_failing_at_every_effect_leaves_nothing_or_says_so_and_a_rerun_completes
             assert created.verification is not None
             assert created.verification.verdict is Verdict.PASS
             return
+        if EFFECTS[index].startswith("heal"):
+            # A trial is ended with patience.
+            assert created.verification is not None
+            assert created.verification.verdict is Verdict.PASS
+            return
         # A node lost during the verification: the pair stays, and is not called proven.
         assert is_remote(EFFECTS[index])
         assert created.verification is not None
@@ -269,7 +274,7 @@ def test_a_trial_that_could_not_be_ended_goes_with_the_pair() -> None:
             raise RemoteError("somebody tore it down meanwhile")
 
     world.effects.strike = strike
-    with pytest.raises(VerificationError, match="somebody tore it down meanwhile; the pair was undone"):
+    with pytest.raises(VerificationError, match=r"tore it down meanwhile; its own timer .*; the pair was undone"):
         run(world)
     unharmed(world, before)
 

@@ -18,10 +18,10 @@ from haos.errors import (
     UnsatisfiableError,
 )
 from haos.workflow.create import create, prepare
-from haos.workflow.failover import failover_test
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
+from tests.failover import try_faults
 from tests.fakes import World, context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -38,9 +38,9 @@ def world() -> World:
 
 def test_every_fault_hits_the_active_node_and_is_restored(world: World) -> None:
     before = world.snapshot()
-    report = failover_test(None, (), None, context_of(world))
-    assert report.result.verdict is Verdict.PASS, report.result.reason
-    assert [(leg.label, leg.origin, leg.target) for leg in report.result.legs] == [
+    report = try_faults(context_of(world), "withdraw", "stop")
+    assert report.verdict is Verdict.PASS, report.reason
+    assert [(leg.label, leg.origin, leg.target) for leg in report.legs] == [
         ("withdraw", "ha_first", "ha_second"),
         ("failback", "ha_second", "ha_first"),
         ("stop", "ha_first", "ha_second"),
@@ -57,22 +57,22 @@ def test_every_fault_hits_the_active_node_and_is_restored(world: World) -> None:
 
 def test_the_outage_is_what_it_was(world: World) -> None:
     world.takeover_s = 0.07
-    leg = failover_test(None, ("stop",), None, context_of(world)).result.legs[0]
+    leg = try_faults(context_of(world), "stop").legs[0]
     assert leg.outage is not None
     assert leg.outage.outage_s == pytest.approx(0.07, abs=0.011)
 
 
 def test_an_outage_over_the_bound_fails(world: World) -> None:
     world.takeover_s = 1.0
-    report = failover_test(None, ("stop",), None, context_of(world))
-    assert report.result.verdict is Verdict.FAIL
-    assert "stop on ha_first" in report.result.reason
+    report = try_faults(context_of(world), "stop")
+    assert report.verdict is Verdict.FAIL
+    assert "stop on ha_first" in report.reason
 
 
 def test_a_lost_observer_is_unknown_never_zero(world: World) -> None:
-    report = failover_test(None, ("stop",), None, context_of(world, lost="broken pipe"))
-    assert report.result.verdict is Verdict.UNKNOWN
-    assert "broken pipe" in report.result.reason
+    report = try_faults(context_of(world, lost="broken pipe"), "stop")
+    assert report.verdict is Verdict.UNKNOWN
+    assert "broken pipe" in report.reason
 
 
 def test_the_node_is_restored_when_the_user_interrupts(world: World) -> None:
@@ -88,7 +88,7 @@ def test_the_node_is_restored_when_the_user_interrupts(world: World) -> None:
     world.takeover_s = 60.0
     world.clock.sleep = interrupt  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
-        failover_test(None, ("stop",), None, ctx)
+        try_faults(ctx, "stop")
     assert world.effects.names == ["inject stop ha_first", "heal ha_first"]
     assert world.snapshot() == before
 
@@ -97,8 +97,8 @@ def test_a_pair_that_is_not_healthy_is_not_tried(world: World) -> None:
     for node in world.nodes.values():
         node.daemon = False
     world.holders = [(0.0, None)]
-    report = failover_test(None, ("stop",), None, context_of(world))
-    assert report.result.verdict is Verdict.FAIL
+    report = try_faults(context_of(world), "stop")
+    assert report.verdict is Verdict.FAIL
     assert world.effects.names == []
 
 
@@ -106,14 +106,14 @@ def test_without_anybody_to_watch_it_refuses(world: World) -> None:
     observer = next(one for one in world.instances.values() if one.name == "observer")
     world.instances[observer.id] = replace(observer, name="somebody")
     with pytest.raises(NotFoundError, match="measure from"):
-        failover_test(None, (), None, context_of(world))
+        try_faults(context_of(world), "withdraw", "stop")
 
 
 def test_a_missing_node_is_named(world: World) -> None:
     second = next(one for one in world.instances.values() if one.name == "ha_second")
     del world.instances[second.id]
     with pytest.raises(UnsatisfiableError, match="not whole"):
-        failover_test(None, (), None, context_of(world))
+        try_faults(context_of(world), "withdraw", "stop")
 
 
 def test_status_of_a_healthy_pair(world: World) -> None:
@@ -199,10 +199,10 @@ def test_a_node_that_cannot_be_restored_is_said(world: World) -> None:
             raise RemoteError("ha_first went away")
 
     world.effects.strike = strike
-    with pytest.raises(LeftoverError, match="ha_first was left without its part") as error:
-        failover_test(None, ("stop",), None, context_of(world))
+    with pytest.raises(LeftoverError, match="under fault stop: ha_first went away; its own timer") as error:
+        try_faults(context_of(world), "stop")
     assert error.value.exit_code == 6
-    assert world.effects.names.count("heal ha_first") == 6
+    assert world.effects.names.count("heal ha_first") > 10, "it is patient"
 
 
 def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
@@ -214,29 +214,27 @@ def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
             raise RemoteError("ha_first did not answer")
 
     world.effects.strike = strike
-    with pytest.raises(RemoteError):
-        failover_test(None, ("stop",), None, context_of(world))
+    assert try_faults(context_of(world), "stop").verdict is Verdict.PASS
     assert world.snapshot() == before
 
 
 def test_nothing_is_injected_while_no_backup_is_ready(world: World) -> None:
     second = list(world.nodes.values())[1]
     second.daemon = False
-    report = failover_test(None, ("withdraw",), None, context_of(world))
-    assert report.result.verdict is Verdict.FAIL
-    assert "no Backup is ready" in report.result.reason
+    report = try_faults(context_of(world), "withdraw")
+    assert report.verdict is Verdict.FAIL
+    assert "no Backup is ready" in report.reason
     assert world.effects.names == []
 
 
 def test_a_daemon_that_serves_others_is_not_stopped(world: World) -> None:
     first = next(iter(world.nodes.values()))
     facts = first.facts
-    theirs = "vrrp_instance theirs {\n}\n"
-    first.facts = lambda mac: replace(facts(mac), main_config=theirs)  # type: ignore[method-assign]
+    first.facts = lambda mac: replace(facts(mac), other_instances=("theirs",))  # type: ignore[method-assign]
     with pytest.raises(UnsatisfiableError, match=r"serves others too \(theirs\)") as error:
-        failover_test(None, (), None, context_of(world))
+        try_faults(context_of(world), "withdraw", "stop")
     assert "--fault withdraw" in (error.value.hint or "")
-    assert failover_test(None, ("withdraw",), None, context_of(world)).result.verdict is Verdict.PASS
+    assert try_faults(context_of(world), "withdraw").verdict is Verdict.PASS
 
 
 def test_a_vip_that_nobody_saw_is_not_healthy(world: World) -> None:
@@ -245,7 +243,7 @@ def test_a_vip_that_nobody_saw_is_not_healthy(world: World) -> None:
 
 def test_a_node_cannot_watch_its_own_pair(world: World) -> None:
     with pytest.raises(HaosError, match="cannot watch"):
-        failover_test(None, (), "ha_first", context_of(world))
+        try_faults(context_of(world), "stop", observer="ha_first")
 
 
 def test_status_with_a_node_gone_says_so(world: World) -> None:

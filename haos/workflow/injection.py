@@ -1,0 +1,144 @@
+"""One fault on one node: injected once, undone once, and guarded in between by something that outlives haos."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from haos.core.fault import FaultOrder, Guard
+from haos.core.model import Node, Pair
+from haos.core.vrrp import MARGIN_S
+from haos.errors import LeftoverError, RemoteError
+from haos.workflow.context import Context
+from haos.workflow.fault import Fault, NodeSide
+from haos.workflow.intent import announced
+from haos.workflow.settle import SETTLE_TIMEOUT_S
+
+CUT_DELAY_S = 0.5
+"""So long a node waits before it cuts itself off: its answer to the order has to get out."""
+HOLD_S = 3.0
+"""A fault that cuts the node off lasts so much longer than the take-over may take: the observer watches meanwhile."""
+SLACK_S = 15.0
+"""The node's timer must not heal what haos is still looking at."""
+POLL_S = 0.2
+RESTORE_TIMEOUT_S = 20.0
+BOOT_TIMEOUT_S = 300.0
+
+
+def hold_s(fault: Fault, pair: Pair, bound_s: float) -> float:
+    """Return after how long the node's own timer ends the fault, counted from the order."""
+    if fault.cuts and fault.guard is Guard.NODE:
+        return CUT_DELAY_S + math.ceil(bound_s + MARGIN_S + HOLD_S)
+    return math.ceil(leg_timeout_s(pair, bound_s) + SLACK_S)
+
+
+def leg_timeout_s(pair: Pair, bound_s: float) -> float:
+    """Return how long a move of the VIP is waited for."""
+    return SETTLE_TIMEOUT_S + pair.timing.preempt_delay_s + bound_s
+
+
+class Injection:
+    """A fault on a node. `undo` is safe to repeat, and knows what has been done already."""
+
+    def __init__(self, fault: Fault, pair: Pair, node: Node, bound_s: float, ctx: Context) -> None:
+        self.fault = fault
+        self.node = node
+        self._pair = pair
+        self._ctx = ctx
+        self._hold_s = hold_s(fault, pair, bound_s)
+        self._guard = ExitStack()
+        self._begun_s: float | None = None
+        self._undone = False
+
+    @property
+    def is_on_node(self) -> bool:
+        """Whether the node itself knows when it took place."""
+        return isinstance(self.fault.make, NodeSide)
+
+    def make(self) -> None:
+        """Arm the guard, then make the fault; one that cuts the node off comes a moment after this has returned."""
+        self._begun_s = self._ctx.clock.now_s()
+        make = self.fault.make
+        if isinstance(make, NodeSide):
+            self._ctx.fleet.node(self.node.instance).inject(self._order(make))
+        else:
+            self._guard.enter_context(announced(make, self.node, self._pair, self._hold_s, self._ctx))
+            make.inject(self._ctx.cloud, self.node.port)
+
+    def _order(self, make: NodeSide) -> FaultOrder:
+        return FaultOrder(
+            fault=self.fault.name,
+            pair=self._pair.name,
+            vip=self._pair.vip,
+            interface=self.node.interface or "",
+            inject=make.inject,
+            heal=make.heal,
+            heal_after_s=self._hold_s,
+            delay_s=CUT_DELAY_S if self.fault.cuts else 0.0,
+        )
+
+    def undo(self) -> None:
+        """End the fault and wait until the node can be reached again. Raises LeftoverError if that cannot be done."""
+        if self._undone or self._begun_s is None:
+            return
+        try:
+            if isinstance(self.fault.make, NodeSide):
+                self._heal(self._begun_s)
+            else:
+                self._guard.close()
+                self._await_login()
+        except RemoteError as error:
+            self._undone = True  # as far as it can be: a second try would only take as long again
+            raise LeftoverError(self._left(error), hint=f"haos failover-test --restore {self._pair.name}") from error
+        except LeftoverError:
+            self._undone = True
+            raise
+        self._undone = True
+
+    def _heal(self, begun_s: float) -> None:
+        """Let the node heal itself where it is cut off; then ask it to, which does nothing where it has."""
+        instance = self.node.instance
+        if self.fault.cuts and self.fault.guard is Guard.NODE:
+            self._until(begun_s + self._hold_s)
+        if self.fault.cuts:
+            self._ctx.fleet.renew(instance)
+        if self.fault.guard is Guard.ITSELF:
+            self._patiently(self._see_restart, BOOT_TIMEOUT_S)
+        self._patiently(lambda: self._ctx.fleet.node(instance).heal(), RESTORE_TIMEOUT_S)
+
+    def _see_restart(self) -> None:
+        """Raise RemoteError as long as the node is the one that was told to watch: a restart takes its notes."""
+        if self._ctx.fleet.node(self.node.instance).watched().whole:
+            raise RemoteError(f"{self.node.name} has not restarted", hint="look at its console")
+
+    def _await_login(self) -> None:
+        instance = self.node.instance
+        self._ctx.fleet.renew(instance)
+        self._patiently(lambda: self._ctx.fleet.node(instance).wall_s(), BOOT_TIMEOUT_S)
+
+    def _patiently(self, act: Callable[[], object], timeout_s: float) -> None:
+        """Do it as soon as the node can be reached; the last error is raised at the deadline."""
+        deadline_s = self._ctx.clock.now_s() + timeout_s
+        while True:
+            try:
+                act()
+            except RemoteError:
+                if self._ctx.clock.now_s() >= deadline_s:
+                    raise
+                self._ctx.fleet.renew(self.node.instance)
+                self._ctx.clock.sleep(POLL_S)
+            else:
+                return
+
+    def _until(self, moment_s: float) -> None:
+        while (left_s := moment_s - self._ctx.clock.now_s()) > 0:
+            self._ctx.clock.sleep(min(left_s, POLL_S))
+
+    def _left(self, error: RemoteError) -> str:
+        own = {
+            Guard.NODE: f"; its own timer undoes it {self._hold_s:.0f} s after it began",
+            Guard.GUARDIAN: "; the cloud says that it is undone",
+            Guard.ITSELF: "",
+        }[self.fault.guard]
+        return f"{self.node.name} may still be under fault {self.fault.name}: {error}{own}"
