@@ -6,7 +6,7 @@ from collections import deque
 from typing import Protocol
 
 from haos.core.clocks import Moment, Offset, narrowed, offset_of
-from haos.core.probe import NO_SERVICE, Ask, Echo, History, Mark, Service
+from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
 
 ASKED = "asked"
 """The only good end of a run: it was told to stop."""
@@ -70,6 +70,9 @@ class ProgramReport:
         self._method: str | None = None
         self._echoes: dict[int, Echo] = {}
         self._asks: dict[int, Ask] = {}
+        self._tries: dict[int, Try] = {}
+        self._flow: list[FlowEvent] = []
+        self._notes: list[str] = []
         self._marks: list[Mark] = []
         self._expected: dict[int, tuple[str | None, float]] = {}  # number -> (label of a mark, when it was sent)
         self._clock = ObserverClock()
@@ -104,6 +107,13 @@ class ProgramReport:
                 self._asks[int(words[1])] = Ask(float(words[2]))
             case "b":
                 self._claim(int(words[1]), words[2])
+            case "t" | "u" | "v":
+                self._take_try(words[0], int(words[1]), words[2:])
+            case "f":
+                well_s = None if words[3] == "-" else float(words[3])
+                self._flow.append(FlowEvent(float(words[1]), words[2], " ".join(words[4:]), well_s))
+            case "w":
+                self._notes.append(" ".join(words[1:]))
             case "m" | "y":
                 self._synced(int(words[1]), float(words[2]), heard_s)
             case "n":
@@ -121,6 +131,13 @@ class ProgramReport:
         echo = self._echoes[number]
         if echo.answered_s is None:
             self._echoes[number] = Echo(echo.sent_s, at_s, responder if responder != "-" else None)
+
+    def _take_try(self, kind: str, number: int, rest: list[str]) -> None:
+        if kind == "t":
+            self._tries[number] = Try(float(rest[0]))
+        else:
+            answered_s, failure = (float(rest[0]), "") if kind == "u" else (None, " ".join(rest))
+            self._tries[number] = Try(self._tries[number].sent_s, answered_s, failure)
 
     def _claim(self, number: int, mac: str) -> None:
         ask = self._asks[number]
@@ -156,4 +173,7 @@ class ProgramReport:
             lost,
             self._method or "none",
             self._service,
+            tuple(self._tries.values()),
+            tuple(self._flow),
+            tuple(self._notes),
         )

@@ -13,6 +13,7 @@ from typing import Protocol
 from haos.adapters import probe_ping
 from haos.adapters.probe_report import ProgramReport
 from haos.adapters.probe_run import RemoteProbe
+from haos.core import service_probe
 from haos.core.model import Address
 from haos.core.probe import NO_SERVICE, Service
 from haos.errors import RemoteError
@@ -26,7 +27,13 @@ SILENCE_S = 30.0
 START_TIMEOUT_S = 20.0
 SHORT_S = 10.0
 
-_MODULES = {"haos.adapters.remote.wire": "wire.py", "__main__": "probe.py"}
+_MODULES = {
+    "haos.adapters.remote.wire": "wire.py",
+    "haos.adapters.remote.dial": "dial.py",
+    "haos.adapters.remote.service": "service.py",
+    "__main__": "probe.py",
+}
+"""What is streamed, in this order: each may import those before it."""
 BOOTSTRAP = (
     "import sys,types;i=sys.stdin.buffer;"
     "[exec(i.read(int(i.readline())),sys.modules.setdefault(n,types.ModuleType(n)).__dict__)"
@@ -112,7 +119,7 @@ class RemoteObserver:
         sudo = self._connection.can_sudo()
         reason = "the observer has no Python 3.6 or newer that may send ICMP"
         if python := self._find_means().get("python"):
-            argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s)]
+            argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s, service)]
             report = ProgramReport(interval_s, time.monotonic(), service)
             process = self._connection.spawn(argv, sudo=sudo)
             probe = RemoteProbe(process, report)
@@ -167,12 +174,17 @@ class RemoteObserver:
             raise RemoteError(f"the observer's clock says {said!r}", hint="name another --observer") from None
 
 
-def arguments(
-    vip: Address, interval_s: float, limit_s: float, *, ask_s: float = ASK_S, dark_s: float = DARK_S
-) -> list[str]:
+def arguments(vip: Address, interval_s: float, limit_s: float, service: Service = NO_SERVICE) -> list[str]:
     """Return the program's arguments."""
-    options = {"interval": interval_s, "ask": ask_s, "dark": dark_s, "limit": limit_s, "silence": SILENCE_S}
-    return [f"vip={vip}", *(f"{name}={value:g}" for name, value in options.items())]
+    options = {"interval": interval_s, "ask": ASK_S, "dark": DARK_S, "limit": limit_s, "silence": SILENCE_S}
+    words = [f"vip={vip}", *(f"{name}={value:g}" for name, value in options.items())]
+    if service.probe is not None:
+        asked = service_probe.question_of(service.probe)
+        words += [f"service={asked.kind} {asked.port} {asked.host} {asked.path}"]
+        words += [f"every={max(interval_s, asked.interval_s):g}"]
+    if service.flow is not None:
+        words += [f"flow={service.flow}"]
+    return words
 
 
 def feed(process: subprocess.Popen[bytes]) -> None:

@@ -47,6 +47,7 @@ class FlowEvent:
     at_s: float
     what: str  # "open" | "broken" | "stalled"
     why: str = ""
+    heard_s: float | None = None  # when the connection was last known to be well; None where it never was
 
 
 @dataclass(frozen=True)

@@ -20,27 +20,35 @@ from haos.adapters.probe_ping import PingReport
 from haos.adapters.probe_report import ProgramReport
 from haos.adapters.probe_run import RemoteProbe
 from haos.adapters.prober import RemoteObserver, Result
-from haos.core.probe import Ask, Echo, History
+from haos.core.probe import Ask, Echo, FlowEvent, History, Service, Try
 from haos.errors import RemoteError
 
 VIP = ipaddress.ip_address("10.200.51.9")
 MAC = "fa:16:3e:00:00:01"
 
 MINIMAL = {
-    "array", "collections", "errno", "gc", "os", "select", "signal", "socket", "struct", "sys", "threading", "time",
-    "typing",
+    "array", "collections", "collections.abc", "errno", "gc", "os", "select", "signal", "socket", "struct", "sys",
+    "threading", "time", "typing",
 }  # fmt: skip
 """What Debian 12's python3-minimal has of the standard library, as far as the prober may want it."""
 
 
 def test_the_program_needs_no_more_than_a_minimal_python_3_6() -> None:
-    for name in ("probe.py", "wire.py"):
-        source = resources.files("haos.adapters.remote").joinpath(name).read_text()
-        tree = ast.parse(source, feature_version=(3, 6))
-        for node in ast.walk(tree):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert {name for name in names if name != "haos.adapters.remote.wire"} <= MINIMAL
+    streamed: set[str] = set()
+    for module, file in prober._MODULES.items():
+        tree = ast.parse(resources.files("haos.adapters.remote").joinpath(file).read_text(), feature_version=(3, 6))
+        assert set(imports(tree)) <= MINIMAL | streamed | ({"ssl"} if file == "dial.py" else set())
+        at_once = {name for node in tree.body if not isinstance(node, ast.FunctionDef) for name in imports(node)}
+        assert "ssl" not in at_once, "a minimal Python has none"
+        streamed.add(module)
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
 
 
 def fed(*lines: str, began_s: float = 0.0, heard_s: float = 0.0) -> ProgramReport:
@@ -70,8 +78,40 @@ def test_an_echo_that_did_not_leave_is_no_echo_and_the_first_answer_counts() -> 
     assert report.history(None).echoes == (Echo(1.1, 1.2, MAC),)
 
 
+def test_what_the_service_said_and_what_became_of_the_flow_are_in_the_history() -> None:
+    report = fed(
+        "t 1 100.0", "t 2 100.05", "u 1 100.001", "v 2 HTTP 503", "t 3 100.1", "f 100.0 open - ",
+        "f 102.5 broken 101.9 closed by the service", "w the service was not asked: no TLS",
+    )  # fmt: skip
+    history = report.history(None)
+    assert history.tries == (Try(100.0, 100.001), Try(100.05, failure="HTTP 503"), Try(100.1))
+    assert history.flow == (
+        FlowEvent(100.0, "open"), FlowEvent(102.5, "broken", "closed by the service", 101.9),
+    )  # fmt: skip
+    assert history.notes == ("the service was not asked: no TLS",)
+
+
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        (Service(), []),
+        (Service("tcp:443"), ["service=tcp 443 - -", "every=0.05"]),
+        (Service("https://www.example.org:8443/a?b", 22),
+         ["service=https 8443 www.example.org:8443 /a?b", "every=0.2", "flow=22"]),
+    ],
+)  # fmt: skip
+def test_the_program_is_told_what_to_ask(service: Service, words: list[str]) -> None:
+    assert prober.arguments(VIP, 0.01, 60.0, service)[6:] == words
+
+
+def test_the_service_is_asked_no_more_often_than_the_vip() -> None:
+    assert "every=0.5" in prober.arguments(VIP, 0.5, 60.0, Service("http://web/"))
+
+
 def test_half_a_line_of_a_broken_connection_is_passed_over() -> None:
-    report = fed("s 1 1.0", "a 1", "a 9 1.0 -", "s x y", "", "b 3 x", "m 5 1.0", "n")
+    report = fed(
+        "s 1 1.0", "a 1", "a 9 1.0 -", "s x y", "", "b 3 x", "m 5 1.0", "n", "u 7 1.0", "v", "t 1", "f 1.0 o"
+    )
     assert report.history("gone").echoes == (Echo(1.0),)
 
 
@@ -138,9 +178,9 @@ def test_pings_lines_become_a_history_with_its_losses() -> None:
     assert report.end == "ping ended with 2"
 
 
-PROGRAM = """
+PROGRAM = f"""
 import sys, time
-for _ in range(2):
+for _ in range({len(prober._MODULES)}):
     sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
 def say(*lines):
     print("\\n".join(lines), flush=True)
@@ -288,6 +328,14 @@ def test_without_a_right_to_icmp_it_falls_back_to_ping() -> None:
     whole = probe.stop()
     assert whole.method == "ping"
     assert whole.lost is None
+    assert whole.notes == ()
+
+
+def test_what_ping_cannot_do_is_said() -> None:
+    door = Scripted("", python=False, ping=f"cat <<END\n{PING}END\ncat >/dev/null; echo ping-exit 143")
+    probe = RemoteObserver(door).start_probe(VIP, interval_s=0.01, service=Service("tcp:443", 443))
+    (note,) = probe.stop().notes
+    assert note.startswith("the service was not asked")
 
 
 def test_without_python_it_falls_back_to_ping_and_says_so_if_that_fails_too() -> None:

@@ -1,13 +1,19 @@
 """The program that measures on the observer. It is streamed to the Python there, so it imports nothing of haos.
 
 Python 3.6 and Debian's python3-minimal must do (no json, queue, ctypes). Arguments: vip=ADDRESS interval=S ask=S
-dark=S limit=S silence=S. All times are seconds of the observer's CLOCK_MONOTONIC.
+dark=S limit=S silence=S; and to ask the service too: service="KIND PORT HOST PATH" every=S, flow=PORT. All times are
+seconds of the observer's CLOCK_MONOTONIC.
 
 stdin, line by line            stdout, line by line
   mark ID                        haos-probe 1 METHOD | haos-probe failed REASON
   sync ID                        s SEQ T        an echo leaves         x SEQ   it did not leave after all
   stop                           a SEQ T MAC|-  it is answered, at T, from MAC
                                  k N T          the VIP is asked for   b N MAC  this MAC says it has it
+                                 t N T          a new connection or request to the service begins
+                                 u N T          it is answered          v N REASON  it failed
+                                 f T open|stalled|broken HEARD|- REASON
+                                                the held connection; HEARD is when it was last known to be well
+                                 w REASON       what cannot be asked
                                  m ID T, y ID T mark and sync, when they were heard
                                  n T            all that happened up to T has been reported
                                  z REASON       the end: asked | limit | silence
@@ -31,6 +37,7 @@ import threading
 import time
 from typing import Any
 
+from haos.adapters.remote.service import Client
 from haos.adapters.remote.wire import Asker, Echoer, prepare
 
 FLUSH_S = 0.02
@@ -40,6 +47,7 @@ ORPHAN_S = 2.0  # stdin has ended and stdout is stuck: nobody is there
 FRESH_S = 0.005
 PRIORITY = 20
 SO_TIMESTAMPNS = 35
+OPTIONS = ("interval", "ask", "dark", "limit", "silence")
 
 now = time.monotonic
 
@@ -60,7 +68,7 @@ class Run:
 
     def send(self) -> None:
         """Send at absolute deadlines. One that was slept through is left out: a burst would measure nothing."""
-        interval, start, slot = self.options["interval"], now(), 0
+        interval, start, slot = self.options["interval"], self.began_s, 0
         while True:
             delay_s = start + slot * interval - now()
             if delay_s > 0:
@@ -200,11 +208,10 @@ def favour() -> None:
 def main(arguments: "list[str]") -> None:
     """Measure until told to stop."""
     words = dict(argument.split("=", 1) for argument in arguments)
-    vip = words.pop("vip")
-    options = {name: float(value) for name, value in words.items()}
+    options = {name: float(words[name]) for name in OPTIONS}
     signal.alarm(int(options["limit"]) + 10)  # the last resort: the kernel ends us
     try:
-        target, echoer, asker = prepare(vip)
+        target, echoer, asker = prepare(words["vip"])
     except OSError as error:
         write(f"haos-probe failed {error}")
         return
@@ -212,7 +219,9 @@ def main(arguments: "list[str]") -> None:
     write("haos-probe 1 " + method)
     favour()
     run = Run(options, echoer, asker)
-    for work in (run.receive, run.send, run.listen):
+    # Half an interval off, so that echoes and tries do not want the processor at the same moments.
+    client = Client(words, target, run.began_s + options["interval"] / 2, run.lines)
+    for work in (run.receive, run.send, run.listen, client.work):
         threading.Thread(target=work, daemon=True).start()
     write("z " + run.report())
     # Not sys.exit: a thread that is blocked in reading stdin would hold the interpreter up.
