@@ -176,7 +176,7 @@ def test_the_profiles_in_the_docs_are_those_of_the_code() -> None:
 
 def test_the_faults_in_the_docs_are_those_of_the_code() -> None:
     page = (DOCS / "failover-test.md").read_text()
-    kinds = {
+    kinds: dict[object, str] = {
         vrrp.bound_of_clean_stop_s: "clean stop",
         vrrp.bound_of_crash_s: "crash",
         vrrp.bound_of_failed_check_s: "check",

@@ -47,7 +47,7 @@ def insight(
     """Return what is known of the time between two moments; `names`: MAC -> node that answers by it alone."""
     held = holders(witnesses, start_s, end_s)
     origin_s = fault_at.at_s if fault_at else start_s
-    came_s = _came(held, target, origin_s)
+    came_s = _came(held, target, origin_s, start_s)
     first_s = _first_answer(history, names, target, max(came_s, origin_s) if came_s is not None else origin_s)
     whole = not held.unknown and bool(held.spans)
     return Insight(
@@ -104,9 +104,13 @@ def _clipped(spans: Iterable[Span], start_s: float, end_s: float) -> Iterable[Sp
             yield Span(max(span.start_s, start_s), until_s)
 
 
-def _came(held: Holders, target: str | None, origin_s: float) -> float | None:
-    """Return when the target got the VIP after the fault, give or take the clocks' error."""
-    later = [span.start_s for span in held.spans.get(target or "", ()) if span.start_s >= origin_s - held.error_s]
+def _came(held: Holders, target: str | None, origin_s: float, start_s: float) -> float | None:
+    """Return when the target got the VIP after the fault, give or take the clocks' error.
+
+    None for one that held it all along, as a node does that was cut off and is back.
+    """
+    spans = held.spans.get(target or "", ())
+    later = [span.start_s for span in spans if span.start_s >= origin_s - held.error_s and span.start_s > start_s]
     return min(later, default=None)
 
 

@@ -34,7 +34,7 @@ class Insight:
     """What is known of a leg beyond its outage. Durations in seconds; None: it cannot be told."""
 
     fault_at: Moment | None = None  # when the fault (or its end) took place
-    detection_s: float | None = None  # from there until the VIP was on the target
+    detection_s: float | None = None  # from there until the VIP came to the target; None too if it was there before
     takeover_s: float | None = None  # from there until the target's first answer reached the observer
     dual_active_s: float | None = None  # so long two nodes or more held the VIP
     no_active_s: float | None = None  # so long none did

@@ -10,6 +10,7 @@ from haos.core.fault import FaultOrder, Guard
 from haos.core.model import Node, Pair
 from haos.core.vrrp import MARGIN_S
 from haos.errors import LeftoverError, RemoteError
+from haos.workflow.cloud_side import CloudSide
 from haos.workflow.context import Context
 from haos.workflow.fault import Fault, NodeSide
 from haos.workflow.intent import announced
@@ -56,14 +57,19 @@ class Injection:
         """Whether the node itself knows when it took place."""
         return isinstance(self.fault.make, NodeSide)
 
+    def arm(self) -> None:
+        """Have a guardian ready for a fault made through the API; a node arms its own timer with the fault."""
+        if isinstance(self.fault.make, CloudSide):
+            self._begun_s = self._ctx.clock.now_s()
+            self._guard.enter_context(announced(self.fault.make, self.node, self._pair, self._hold_s, self._ctx))
+
     def make(self) -> None:
-        """Arm the guard, then make the fault; one that cuts the node off comes a moment after this has returned."""
+        """Make the fault, guarded as it is; one that cuts the node off comes a moment after this has returned."""
         self._begun_s = self._ctx.clock.now_s()
         make = self.fault.make
         if isinstance(make, NodeSide):
             self._ctx.fleet.node(self.node.instance).inject(self._order(make))
         else:
-            self._guard.enter_context(announced(make, self.node, self._pair, self._hold_s, self._ctx))
             make.inject(self._ctx.cloud, self.node.port)
 
     def _order(self, make: NodeSide) -> FaultOrder:

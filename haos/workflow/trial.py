@@ -101,6 +101,7 @@ def _fault_leg(trial: Trial, injection: Injection) -> Leg:
     promise = Promise(bound_s, trial.max_outage_s, trial.max_dual_active_s, fault.splits)
     # A node that is cut off cannot be asked, and one that hangs has nothing to say: the others alone are.
     asked = others if fault.cuts or fault.splits else trial.nodes
+    injection.arm()
     with _measuring(trial, f"{fault.name} on {active.name}"):
         trial.mark(fault.name)
         injection.make()

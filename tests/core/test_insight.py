@@ -98,6 +98,14 @@ def test_a_log_that_is_lost_makes_it_unknown_never_zero() -> None:
         assert seen.detection_s is not None, "the target's own log says when it came"
 
 
+def test_a_node_that_kept_the_vip_all_along_did_not_get_it() -> None:
+    truth = Truth(0.5, 99.0, 0.0)
+    seen = insight(truth.history(), truth.witnesses(), NAMES, target="ha_first", fault_at=Moment(0.5, 0.1),
+                   start_s=0.45, end_s=LENGTH_S)  # fmt: skip
+    assert (seen.detection_s, seen.takeover_s) == (None, None)
+    assert seen.dual_active_s == pytest.approx(LENGTH_S - 0.45)
+
+
 def test_nobody_took_over() -> None:
     truth = Truth(0.5, 0.5, 99.0)
     seen = insight(truth.history(), truth.witnesses(), NAMES, target=None, fault_at=Moment(0.5), start_s=0.0,
