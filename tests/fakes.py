@@ -229,12 +229,14 @@ class FakeNode(FaultyNode):
     withdrawn: set[str] = field(default_factory=set)
     package_by_haos: bool = False
     pending: bool = False
+    weights: dict[str, int] = field(default_factory=dict)
     preempt_delay_s: float = 5.0
 
     @property
     def priority(self) -> int:
         text = "".join(file.text for config in self.files.values() for file in config.files)
-        return next((int(line.split()[1]) for line in text.splitlines() if line.strip().startswith("priority ")), 0)
+        own = next((int(line.split()[1]) for line in text.splitlines() if line.strip().startswith("priority ")), 0)
+        return max(1, min(254, own + sum(self.weights.values())))
 
     @property
     def _texts(self) -> str:
@@ -254,7 +256,7 @@ class FakeNode(FaultyNode):
     def snapshot(self) -> object:
         package = (self.package, self.package_by_haos)
         test = (self.fault, self._began_s is not None)
-        return (package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), test)
+        return (package, self.daemon, self.enabled, dict(self.files), set(self.withdrawn), dict(self.weights), test)
 
     def speaks(self) -> bool:
         """Say whether its peers hear of it."""
@@ -282,6 +284,7 @@ class FakeNode(FaultyNode):
             },
             withdrawn=frozenset(self.withdrawn),
             pending=self.pending,
+            weights=dict(self.weights),
             check_files={
                 file.path.rpartition("/")[2]: file.text
                 for config in self.files.values()
@@ -333,6 +336,14 @@ class FakeNode(FaultyNode):
             self.withdrawn.discard(pair)
             self.world.elect()
 
+    def weigh(self, pair: str, weight: int) -> None:
+        self._reach()
+        with self.world.effects.effect(f"weigh {self.instance.name}"):
+            self.weights.pop(pair, None)
+            if weight:
+                self.weights[pair] = weight
+            self.world.elect()
+
     def sight(self, pair: str, vip: Address) -> Sight:
         self._reach()
         holds = self.held_at(self.world.clock.now)
@@ -367,6 +378,7 @@ class FakeNode(FaultyNode):
                 self.world.elect()
                 return Removed()
             self.files.pop(removal.pair, None)
+            self.weights.pop(removal.pair, None)
             self.withdrawn.discard(removal.pair)
             if not self.files:
                 self.daemon = self.enabled = self.pending = False

@@ -43,6 +43,11 @@ class Node(FaultSide):
         """Move this pair's file back and reload."""
         self._step("reinstate", {"PAIR": check_name(pair)}, f"reinstating pair {pair}")
 
+    def weigh(self, pair: str, weight: int) -> None:
+        """Let this pair's instance count so much more, or less, than its priority says; returns once it does."""
+        what = f"weighing pair {pair}"
+        self._step("weigh", {"PAIR": check_name(pair), "WEIGHT": str(weight)}, what)
+
     def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
         instance = keepalived.instance_name(pair)

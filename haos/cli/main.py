@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("haos.cli.list", "List the project's pairs."),
     "status": ("haos.cli.status", "Show a pair as the cloud, the nodes and the observer see it."),
     "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
+    "switchover": ("haos.cli.switchover", "Move the VIP to another node with no lost probe."),
     "teardown": ("haos.cli.teardown", "Remove exactly what haos added, everywhere."),
     "lab": ("haos.cli.lab", "The embedded cloud on this machine."),
     "completion": ("haos.cli.completion", "Print the completion script of a shell."),

@@ -203,7 +203,35 @@ class RestoreNode:
     afresh: bool = False  # what is there must go first: its mode is another
 
 
-Undo = DeletePort | ReleasePort | RewriteRecord | RestoreRules | DeleteGroup | AmendPort | CleanNode | RestoreNode
+@dataclass(frozen=True)
+class Unweigh:
+    """Undo of a weight: the earlier one."""
+
+    node: str
+    pair: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Reinstate:
+    """Undo of a withdrawal."""
+
+    node: str
+    pair: str
+
+
+Undo = (
+    DeletePort
+    | ReleasePort
+    | RewriteRecord
+    | RestoreRules
+    | DeleteGroup
+    | AmendPort
+    | CleanNode
+    | RestoreNode
+    | Unweigh
+    | Reinstate
+)
 
 
 def describe_undo(undo: Undo) -> str:
@@ -225,3 +253,7 @@ def describe_undo(undo: Undo) -> str:
             return f"files of pair {removal.pair} on {node}"
         case RestoreNode(node, removal, _, _):
             return f"earlier configuration of pair {removal.pair} on {node}"
+        case Unweigh(node, pair, _):
+            return f"weight of pair {pair} on {node}"
+        case Reinstate(node, pair):
+            return f"withdrawal of pair {pair} on {node}"

@@ -36,6 +36,12 @@ def check_facts(name: str, facts: NodeFacts, needs: NodeNeeds | None = None) -> 
     yield from _check_keepalived(name, facts, needs)
     yield from _check_configuration(name, facts, needs)
     yield from _check_network(name, facts, needs)
+    for pair in sorted(facts.weights):
+        yield warning(
+            "unfinished-switchover",
+            f"a switchover of pair {pair} was broken off, or is under way: {name} has a weight",
+            f"haos switchover {pair} goes on from there",
+        )
     if needs.http and facts.tools and not facts.tools.intersection(HTTP_CLIENTS):
         yield blocker(
             "no-http-client",

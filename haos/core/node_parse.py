@@ -68,6 +68,7 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         pair_files=pairs,
         withdrawn=frozenset(name for name in pairs if f"withdrawn:{name}" in seen),
         pending="pending" in seen,
+        weights={name: weight for name, text in _named(seen, "weight:").items() if (weight := parse_weight(text))},
         drop_in=seen.get("drop_in"),
         release_script=seen.get("release_script"),
         package_by_haos=PACKAGE_MARKER in _need(seen, "markers").splitlines(),
@@ -131,6 +132,12 @@ def parse_features(version: str) -> frozenset[str]:
     """Return what keepalived was built with, from the options that `--version` lists: "vmac", "json", "bfd", …"""
     words = " ".join(re.findall(r"^(?:Config|Build|System|Runtime) options: (.*)$", version, re.MULTILINE)).lower()
     return frozenset({*words.split(), *re.findall(r"\b(?:vrrp|with)_(\w+)", words)})
+
+
+def parse_weight(text: str) -> int:
+    """Return the number that a weight file holds, as keepalived reads it: what is none counts as 0."""
+    match = re.match(r"\s*([+-]?\d{1,9})", text)
+    return int(match[1]) if match else 0
 
 
 def parse_survey(output: str) -> Survey:

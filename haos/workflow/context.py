@@ -173,6 +173,9 @@ class NodeAgent(Protocol):
     def reinstate(self, pair: str) -> None:
         """Move this pair's file back and reload."""
 
+    def weigh(self, pair: str, weight: int) -> None:
+        """Let this pair's instance count so much more, or less, than its priority says; returns once it does."""
+
     def sight(self, pair: str, vip: Address) -> Sight:
         """Ask for the node's own view of the pair."""
 

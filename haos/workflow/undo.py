@@ -11,11 +11,13 @@ from haos.core.changes import (
     DeleteGroup,
     DeletePort,
     PortAmendment,
+    Reinstate,
     ReleasePort,
     RestoreNode,
     RestoreRules,
     RewriteRecord,
     Undo,
+    Unweigh,
     describe_undo,
 )
 from haos.core.model import Node, Port
@@ -23,17 +25,18 @@ from haos.core.node import Removal
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
 from haos.workflow.context import Cloud, Context, NodeAgent
 
+CREATE_HINT = "the same haos create goes on from here; haos teardown takes it all away"
 
-def raise_after_undo(error: BaseException, undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> NoReturn:
+
+def raise_after_undo(
+    error: BaseException, undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context, *, hint: str = CREATE_HINT
+) -> NoReturn:
     """Undo all of it, then raise the error; or LeftoverError if something could not be undone."""
     left = undo_all(undos, nodes, ctx)
     if left:
         reason = str(error) or "interrupted"
         listed = "; ".join(left)
-        raise LeftoverError(
-            f"{reason}. Not undone: {listed}",
-            hint="the same haos create goes on from here; haos teardown takes it all away",
-        ) from error
+        raise LeftoverError(f"{reason}. Not undone: {listed}", hint=hint) from error
     raise error
 
 
@@ -75,6 +78,10 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
                 clean(agent, removal)
             agent.configure(config)
             agent.activate()
+        case Unweigh(node, pair, weight):
+            ctx.fleet.node(nodes[node].instance).weigh(pair, weight)
+        case Reinstate(node, pair):
+            ctx.fleet.node(nodes[node].instance).reinstate(pair)
 
 
 def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:

@@ -57,6 +57,7 @@ def test_keepalived_that_is_not_installed_is_no_finding() -> None:
         ("keepalived-no-vmac", "blocker", {"features": frozenset({"json"})}, NodeNeeds(vmac=True)),
         ("keepalived-no-bfd", "blocker", {"features": frozenset({"vmac"})}, NodeNeeds(bfd=True)),
         ("scripts-not-secure", "blocker", {"main_config": FOREIGN}, NodeNeeds(scripts=True)),
+        ("unfinished-switchover", "warning", {"weights": {"web": 253}}, None),
         ("no-http-client", "blocker", {"tools": frozenset({"bash"})}, NodeNeeds(http=True)),
         ("guest-firewall", "blocker", {"firewall": "ufw drops VRRP", "firewall_remedy": "ufw allow"}, None),
         ("guest-firewall", "blocker", {"firewall_v6": "ufw drops VRRP"}, NodeNeeds(ip_version=6)),

@@ -19,6 +19,11 @@ emit_pairs() {
             ;;
         esac
     done
+    for file in "$FOLDER"/*.weight; do
+        [ -f "$file" ] || continue
+        name=${file##*/}
+        emit_file "weight:${name%.weight}" "$file"
+    done
     for file in "$FOLDER"/*.check-*; do
         is_check "$file" && emit_file "check:${file##*/}" "$file"
     done

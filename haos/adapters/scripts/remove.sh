@@ -156,6 +156,7 @@ forget_files() {
     for check in "$FOLDER/$PAIR".check-*; do
         is_check_of "$PAIR" "$check" && take "$check"
     done
+    take "$FOLDER/$PAIR.weight"
     if [ -n "$was_there" ]; then
         rm -f "$conf.withdrawn" || die "cannot remove $conf.withdrawn"
         did "removed $conf"
