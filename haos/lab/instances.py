@@ -32,6 +32,7 @@ PRESS_AGAIN_S = 5.0  # a button pressed before systemd is up is not noticed
 KILL_AGAIN_S = 0.5
 SHUTDOWN_S = 60.0  # Nova's shutdown_timeout
 BOOT_S = 30.0
+PAUSED = "paused"  # why its frames are lost
 
 
 class Switchboard(Protocol):
@@ -39,6 +40,12 @@ class Switchboard(Protocol):
 
     def plug(self, tap: str) -> None:
         """Attach a tap that has just been made."""
+
+    def drop_all(self, tap: str, why: str) -> None:
+        """Lose all frames of a tap."""
+
+    def restore(self, tap: str, why: str) -> None:
+        """Let the frames of a tap pass again, unless they are lost for another reason too."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +100,14 @@ class Machine:
             self._power_on()
 
     def pause(self, paused: bool) -> None:
-        """Freeze or thaw every process."""
+        """Freeze or thaw every process, and the network with them: here it is the host's kernel that would answer."""
         with self._orders:
             if self._on:
+                for nic in self.guest.nics if paused else ():
+                    self._switch.drop_all(tap_name(nic.port_id), PAUSED)
                 cgroups.freeze(self._group, paused)
+                for nic in () if paused else self.guest.nics:
+                    self._switch.restore(tap_name(nic.port_id), PAUSED)
                 self._changed(self.guest.id, Power.PAUSED if paused else Power.ACTIVE)
 
     def delete(self) -> None:
@@ -202,6 +213,8 @@ class Machine:
             # reboot(2) in a process namespace ends its process 1 by SIGHUP, power-off by SIGINT.
             again = self._again or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGHUP)
             self._again = False
+        for nic in self.guest.nics:
+            self._switch.restore(tap_name(nic.port_id), PAUSED)
         # The kernel takes its time to end the network namespace; the cable is to be gone now.
         ip_batch([f"link del {tap_name(nic.port_id)}" for nic in self.guest.nics], force=True)
         self._console.close()

@@ -121,10 +121,14 @@ def test_paused_instance_is_silent_and_goes_on(lab_name: str, node: str) -> None
     before = boot_id(lab_name, node)
     act(lab_name, node, lambda compute, server: compute.pause_server(server))
     assert eventually(lambda: server_status(lab_name, node) == "PAUSED")
+    [address] = [one.addresses[0] for one in control.status(lab_name).instances if one.name == node]
+    lost = on(lab_name, "observer", f"ping -c 1 -W 1 {address}", ok=False)
+    assert "100% packet loss" in lost, "no processor runs, so nothing answers"
     argv = [*control.ssh_argv(lab_name, node)[:1], "-o", "ConnectTimeout=1", *control.ssh_argv(lab_name, node)[1:]]
     assert subprocess.run([*argv, "true"], capture_output=True, check=False, timeout=30).returncode == 255
     act(lab_name, node, lambda compute, server: compute.unpause_server(server))
     assert eventually(lambda: boot_id(lab_name, node) == before)
+    assert " 0% packet loss" in on(lab_name, "observer", f"ping -c 1 -W 1 {address}")
 
 
 def test_host_key_is_checked(lab_name: str, node: str, tmp_path: Path) -> None:

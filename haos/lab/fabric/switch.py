@@ -14,6 +14,7 @@ from haos.lab.fabric.render import darkened, lightened, ruleset
 from haos.lab.model import Fabric, FabricKind
 
 LOG = logging.getLogger(__name__)
+CUT = "cut"  # why the frames of a tap are lost: its cable is
 ATTEMPTS = 5  # a tap may vanish with its instance between a look and a command
 DELAY_S = 0.5
 
@@ -29,7 +30,7 @@ class Switch:
         self.delay_s = delay_s
         self._run = run
         self._fabric = Fabric(FabricKind.OVS, ())
-        self._dark: set[str] = set()
+        self._dark: dict[str, set[str]] = {}  # tap -> why
         self._wire = threading.RLock()  # held while commands run
         self._turn = threading.Condition()  # guards the four below
         self._orders: deque[tuple[float, Fabric]] = deque()
@@ -68,19 +69,21 @@ class Switch:
             if tap not in self._attach():
                 raise SwitchError(f"there is no tap {tap} in the switch's network namespace")
 
-    def drop_all(self, tap: str) -> None:
-        """Lose all frames of a tap, both ways, until `restore`."""
+    def drop_all(self, tap: str, why: str = CUT) -> None:
+        """Lose all frames of a tap, both ways, until `restore` was called for every reason that it was done for."""
         with self._wire:
             if tap not in self._dark:
                 self._rules(darkened(tap))
-                self._dark.add(tap)
+            self._dark.setdefault(tap, set()).add(why)
 
-    def restore(self, tap: str) -> None:
-        """Let the frames of a tap pass again, as far as its port admits them."""
+    def restore(self, tap: str, why: str = CUT) -> None:
+        """Let the frames of a tap pass again, as far as its port admits them and no other reason is left."""
         with self._wire:
-            if tap in self._dark:
+            if self._dark.get(tap) == {why}:
                 self._rules(lightened(tap))
-                self._dark.remove(tap)
+                del self._dark[tap]
+            elif tap in self._dark:
+                self._dark[tap].discard(why)
 
     def close(self) -> None:
         """Stop carrying out orders; what is still waiting is dropped."""
