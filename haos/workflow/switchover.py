@@ -27,19 +27,21 @@ from haos.workflow.context import Context, Probe
 from haos.workflow.parallel import for_each
 from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.resolve import find_pair, pair_nodes
-from haos.workflow.status import find_watcher
-from haos.workflow.trial import (
+from haos.workflow.settle import (
+    ANSWER_TIMEOUT_S,
     POLL_S,
     PROBE_INTERVAL_S,
     SETTLE_TIMEOUT_S,
     backup_ready,
     has_settled,
+    is_answered,
     macs_of,
     one_active,
+    own_names,
     sights_of,
 )
+from haos.workflow.status import find_watcher
 from haos.workflow.undo import raise_after_undo, rewrite_record
-from haos.workflow.verify import ANSWER_TIMEOUT_S, is_answered
 
 LABEL = "switchover"
 STAYED = "stayed"
@@ -191,8 +193,7 @@ def _move(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context
             undos.append(Reinstate(move.active.name, pair.name))
             agents[move.active.name].withdraw(pair.name)
     title = f"wait until {move.target.name} is Active{_delay(move)}"
-    names = {node.port.mac: node.name for node in move.nodes}
-    with ctx.progress.measuring(title, probe.history, names) if probe else ctx.progress.step(title):
+    with ctx.progress.measuring(title, probe.history, own_names(move.nodes)) if probe else ctx.progress.step(title):
         _await_there(move, LABEL, probe, ctx)
 
 
