@@ -37,7 +37,6 @@ from haos.workflow.settle import (
     is_answered,
     macs_of,
     one_active,
-    own_names,
     sights_of,
 )
 from haos.workflow.status import find_watcher
@@ -193,7 +192,8 @@ def _move(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context
             undos.append(Reinstate(move.active.name, pair.name))
             agents[move.active.name].withdraw(pair.name)
     title = f"wait until {move.target.name} is Active{_delay(move)}"
-    with ctx.progress.measuring(title, probe.history, own_names(move.nodes)) if probe else ctx.progress.step(title):
+    names = {node.port.mac: node.name for node in move.nodes}
+    with ctx.progress.measuring(title, probe.history, names) if probe else ctx.progress.step(title):
         _await_there(move, LABEL, probe, ctx)
 
 

@@ -90,8 +90,9 @@ def _inject(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:
             injection.undo()
             return _with_insight(trial, injection, (over,))
         return _with_insight(trial, injection, (over, _failback_leg(trial, injection, over.target)))
-    finally:
+    except (Exception, KeyboardInterrupt):
         injection.undo()
+        raise
 
 
 def _fault_leg(trial: Trial, injection: Injection) -> Leg:
