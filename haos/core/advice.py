@@ -64,6 +64,12 @@ def _method(report: FailoverReport) -> Iterator[Advice]:
         )
 
 
+def _not_measured(report: FailoverReport) -> Iterator[Advice]:
+    notes = dict.fromkeys(note for leg in report.legs if leg.history is not None for note in leg.history.notes)
+    for note in notes:
+        yield Advice("not-measured", f"{report.observer}: {note}", "--observer INSTANCE measures from elsewhere")
+
+
 def _interval(report: FailoverReport) -> Iterator[Advice]:
     achieved_s = report.achieved_interval_s
     if achieved_s is not None and achieved_s > SLOW_INTERVALS * report.interval_s:
@@ -242,6 +248,7 @@ RULES: tuple[Callable[[FailoverReport], Iterator[Advice]], ...] = (
     _stalled,
     _interval,
     _method,
+    _not_measured,
     _clocks,
     _connection,
     _one_round,

@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from haos.view.formats import as_list, as_one
+from haos.view.formats import as_document, as_list, as_one
 from haos.view.plain import plain, shows_glyphs
 from haos.view.style import Style
 from haos.view.table import Grid, folded, table, visible
@@ -78,6 +78,10 @@ class Output:
     def one(self, columns: Sequence[str], values: Sequence[object], style: Style) -> None:
         """Print one thing, in the format that was asked for."""
         self._data(as_one(columns, values, style, width=self._width(style)))
+
+    def document(self, value: object, style: Style) -> None:
+        """Print one value as JSON or YAML."""
+        self._data(as_document(value, style))
 
     def _prose(self, console: Console, text: str, style: str, hang: int) -> None:
         lines = folded(text, console.width, hang) if console.is_terminal else [text]

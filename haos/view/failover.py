@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from rich.text import Text
 
@@ -11,10 +13,15 @@ from haos.core.advice import advised
 from haos.core.leg import FAILBACK
 from haos.core.outage import Verdict
 from haos.core.report import FailoverReport
+from haos.errors import HaosError
+from haos.view import github, report_html, report_junit, report_raw
 from haos.view.cells import letters
 from haos.view.console import Output
 from haos.view.failover_table import Columns, chosen_columns, leg_rows
+from haos.view.files import append, write_file
+from haos.view.nodes import nodes_of
 from haos.view.palette import painted
+from haos.view.report_json import document
 from haos.view.style import Style
 from haos.view.tally import Tally, tallies
 from haos.view.timeline import legend, strip, window
@@ -23,23 +30,57 @@ from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES
 LEG_COLUMNS = tuple(leg_rows(()))
 WIDTH_IN_A_PIPE = 80
 LONGEST_STRIP = 120
-NOBODY = "nobody"
 
 
-def show_report(report: FailoverReport, output: Output, style: Style, *, verbose: bool = False) -> int:
-    """Print what a failover test found; returns the exit code."""
+def show_report(
+    report: FailoverReport,
+    output: Output,
+    style: Style,
+    *,
+    verbose: bool = False,
+    junit: Path | None = None,
+    html: Path | None = None,
+    raw: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Print what a failover test found and write what else was asked for; returns the exit code.
+
+    `check_writable` should have been asked for the files before. Raises HaosError where one cannot be written all the
+    same: what was measured has been printed by then.
+    """
     report = advised(report)
-    if style.format == "table" and not style.columns:
+    if style.format in ("json", "yaml") and not style.columns:
+        output.document(document(report), style)
+    elif style.format == "table" and not style.columns:
         _show_screen(report, output, verbose=verbose)
     else:
         output.list(LEG_COLUMNS, list(zip(*leg_rows(report.legs).values(), strict=True)), style)
+    _tell_github(report, output, environ)
+    _write(report, {junit: report_junit.junit, html: report_html.html, raw: report_raw.raw})
     return 0 if report.verdict is Verdict.PASS else EXIT_NOT_PROVEN
 
 
-def nodes_of(report: FailoverReport) -> tuple[str, ...]:
-    """Return the names of all nodes that had a part in it, whoever was Active first before the others."""
-    found = [name for leg in report.legs for name in (leg.origin, leg.target, *leg.names.values())]
-    return tuple(name for name in dict.fromkeys(found) if name != NOBODY)
+def _tell_github(report: FailoverReport, output: Output, environ: Mapping[str, str]) -> None:
+    if not github.is_there(environ):
+        return
+    for command in github.commands(report):
+        # To stderr, which GitHub reads too: stdout may be somebody's JSON.
+        output.err.out(command, highlight=False)
+    path = github.summary_file(environ)
+    if path is not None:
+        append(path, github.summary(report))
+
+
+def _write(report: FailoverReport, makers: Mapping[Path | None, Callable[[FailoverReport], str]]) -> None:
+    failures = []
+    for path, make in makers.items():
+        try:
+            if path is not None:
+                write_file(path, make(report))
+        except HaosError as error:
+            failures.append(error)  # the others may have room
+    if failures:
+        raise failures[0]
 
 
 def title_of(report: FailoverReport) -> str:

@@ -57,6 +57,13 @@ def as_one(columns: Sequence[str], values: Sequence[object], style: Style, *, wi
             return "\n".join(table(("Field", "Value"), rows, width=width, narrowest=16)) + "\n"
 
 
+def as_document(value: object, style: Style) -> str:
+    """Return a value that is no table, as JSON or YAML; its keys keep their order."""
+    if style.format == "json":
+        return _json(value, style)
+    return _yaml(value, sort_keys=False)
+
+
 def spelled(cell: object) -> object:
     """Return a list as people read it; anything else as it is."""
     return ", ".join(map(str, cell)) if isinstance(cell, list | tuple) else cell
@@ -97,13 +104,13 @@ def _sorted(columns: Sequence[str], rows: Grid, style: Style) -> Grid:
 
 
 def _json(value: object, style: Style) -> str:
-    return json.dumps(value, indent=None if style.noindent else 2) + "\n"
+    return json.dumps(value, indent=None if style.noindent else 2, allow_nan=False) + "\n"
 
 
-def _yaml(value: object) -> str:
+def _yaml(value: object, *, sort_keys: bool = True) -> str:
     import yaml  # type: ignore[import-untyped]  # late: no other format needs to pay for it
 
-    return str(yaml.safe_dump(value, default_flow_style=False))
+    return str(yaml.safe_dump(value, default_flow_style=False, sort_keys=sort_keys))
 
 
 def _csv(names: Sequence[str], rows: Grid, style: Style) -> str:

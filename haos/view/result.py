@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from haos.core import vrrp
 from haos.core.leg import Leg
 from haos.core.outage import Verdict
 from haos.view.console import Output
+from haos.view.outage_text import outage_text
 from haos.view.plan import count_line
 from haos.view.verdicts import EXIT_NOT_PROVEN as EXIT_NOT_PROVEN
 from haos.view.verdicts import VERDICT_STYLES
@@ -42,18 +42,6 @@ def show_created(created: Created, output: Output) -> int:
 def leg_line(leg: Leg) -> str:
     """Return a move of the VIP that was seen."""
     return f"{leg.label:<9} {leg.origin} -> {leg.target}: {outage_text(leg)}  {leg.verdict}"
-
-
-def outage_text(leg: Leg) -> str:
-    """Return the outage of a leg with its resolution and bound."""
-    if leg.verdict is Verdict.UNKNOWN:
-        return f"outage unknown ({leg.reason})"
-    if leg.outage is None:
-        return f"no probe lost (bound {leg.bound_s:.3f} s)"
-    more = "more than " if leg.outage.open else ""
-    resolution = f"± {leg.outage.resolution_s:.3f} s"
-    bound = f"bound {leg.bound_s:.3f} s + {vrrp.MARGIN_S:g} s margin"
-    return f"outage {more}{leg.outage.outage_s:.3f} s {resolution} ({bound})"
 
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:

@@ -35,7 +35,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of its own: no clouds.yaml, no cache, no setting of the person at the keyboard."""
     for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path))
-    for variable in ("OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL", "LC_CTYPE"):
+    for variable in ("OS_CLOUD", "OS_CLIENT_CONFIG_FILE", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL", "LC_CTYPE",
+                     "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):  # fmt: skip
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
     monkeypatch.chdir(tmp_path)

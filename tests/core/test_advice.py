@@ -75,6 +75,12 @@ def test_what_the_observer_cannot_see_is_said(method: str, code: str | None) -> 
     assert list(advice(replace(several(), method=method))) == ([code] if code else [])
 
 
+def test_what_was_asked_for_and_could_not_be_measured_is_said_once() -> None:
+    legs = [moved("kill", 0.5, number=number) for number in (1, 2, 3)]
+    noted = [replace(leg, history=replace(leg.history, notes=("no HTTP",))) for leg in legs if leg.history]
+    assert advice(several(*noted))["not-measured"].text == "observer: no HTTP"
+
+
 def test_an_outage_within_the_margin_is_said_to_be_over_the_bound() -> None:
     near = several(moved("stop", 0.08, bound_s=0.03))
     assert near.legs[0].verdict is Verdict.PASS
