@@ -100,6 +100,16 @@ class Effects:
         self.strike(index, name, "after")
 
 
+def killed_at(at: int, when: str) -> Callable[[int, str, str], None]:
+    """Return a strike that kills haos at one effect: no later one comes to anything, though Python still unwinds."""
+
+    def strike(index: int, _: str, moment: str) -> None:
+        if index > at or (index, moment) == (at, when):
+            raise Killed
+
+    return strike
+
+
 @dataclass
 class World:
     """Cloud, nodes, time."""

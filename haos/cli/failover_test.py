@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -44,6 +45,8 @@ NAMES = (*FAULTS, "all")
 @option("--force", section=BEHAVIOUR, is_flag=True, help="Go on where no Backup is ready to take over.")
 @option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before the first fault.")
 @option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show what would be done, and what guards it.")
+@option("--restore", section=BEHAVIOUR, is_flag=True,
+        help="Undo what a failover-test that died has left, and inject nothing.")  # fmt: skip
 @list_options
 @ssh_options
 @common_options
@@ -54,6 +57,7 @@ def command(
     pair: str | None,
     yes: bool,
     dry_run: bool,
+    restore: bool,
     style: Style,
     **options: Any,
 ) -> int:
@@ -77,6 +81,8 @@ def command(
     from haos.workflow.request import FailoverRequest
 
     wanted, ssh = split_ssh(options)
+    if restore:
+        return restore_pair(settings, pair, ssh, injects=bool(wanted["faults"]))
     request = FailoverRequest(pair, **wanted)
     with session(settings, ssh) as run:
         plan = plan_failover(request, run.context)
@@ -87,3 +93,16 @@ def command(
         report = failover_test(plan, run.context)
         run.remember(report.pair.name)
         return show_report(report, run.console, style, verbose=run.verbose)
+
+
+def restore_pair(settings: Settings, pair: str | None, ssh: Mapping[str, Any], *, injects: bool) -> int:
+    """Undo what is left of an earlier run."""
+    from haos.cli.session import session
+    from haos.errors import UsageError
+    from haos.view.result import show_restored
+    from haos.workflow.restore import restore
+
+    if injects:
+        raise UsageError("--restore and --fault contradict each other", hint="first --restore, then the faults")
+    with session(settings, ssh) as run:
+        return show_restored(restore(pair, run.context), run.console)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from haos.core.model import Address, CloudNetwork, Instance, Node, Port, Quota, Subnet
+from haos.core.intent import naming, restore_hint, strange_tags
+from haos.core.model import Address, CloudNetwork, Instance, Node, Pair, Port, Quota, Subnet
 from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
@@ -60,6 +62,19 @@ def check_network(network: CloudNetwork, subnet: Subnet, project_id: str) -> Ite
             "subnet-slaac",
             f"subnet {subnet.name or subnet.id} is in mode {subnet.ipv6_address_mode}: no address can be chosen",
             "use a subnet with ipv6_address_mode dhcpv6-stateful, or none",
+        )
+
+
+def check_intents(pair: Pair, reservation: Port, nodes: Iterable[Node]) -> Iterator[Finding]:
+    """Find faults that a failover test has announced and nobody has undone."""
+    for reason in naming(pair, reservation, {node.port.id: node.name for node in nodes}):
+        yield blocker("fault-pending", reason, restore_hint(pair))
+    for tag in strange_tags(pair, reservation):
+        yield warning(
+            "fault-strange",
+            f"the reservation port has a tag like that of a fault, but it is none of this pair's: {tag!r}; nothing "
+            "is done about it",
+            f"openstack port unset --tag {shlex.quote(tag)} {reservation.id}",
         )
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from haos.core.model import Port
+from haos.core.model import Pair, Port
 from haos.core.record import port_code, port_id_of
 
 PREFIX = "haos-fault"
@@ -61,13 +61,40 @@ def decode(tag: str) -> Intent | None:
     return intent if intent.tag == tag else None
 
 
-def intents_of(port: Port, members: Collection[str] | None = None) -> tuple[Intent, ...]:
-    """Return the faults that are announced on a reservation port; with `members`, those on these ports alone."""
-    found = [intent for tag in port.tags if (intent := decode(tag))]
-    return tuple(intent for intent in found if members is None or intent.port_id in members)
+def intents_of(port: Port) -> tuple[Intent, ...]:
+    """Return the faults that are announced on a reservation port, whatever they would hit."""
+    return tuple(intent for tag in port.tags if (intent := decode(tag)))
 
 
-def strange_tags(port: Port, members: Collection[str]) -> tuple[str, ...]:
-    """Return the tags that look like an announced fault and are none of these members': never to be acted on."""
-    known = {intent.tag for intent in intents_of(port, members)}
-    return tuple(tag for tag in port.tags if tag.startswith(f"{PREFIX}:") and tag not in known)
+def pending(pair: Pair, reservation: Port) -> tuple[Intent, ...]:
+    """Return the faults that are announced for the pair's own members."""
+    return tuple(intent for intent in intents_of(reservation) if intent.port_id in _ports(pair))
+
+
+def strange_tags(pair: Pair, reservation: Port) -> tuple[str, ...]:
+    """Return the tags that look like an announced fault and are none of the pair's: never to be acted on."""
+    known = {intent.tag for intent in pending(pair, reservation)}
+    return tuple(tag for tag in reservation.tags if tag.startswith(f"{PREFIX}:") and tag not in known)
+
+
+def where(intent: Intent, names: Mapping[str, str]) -> str:
+    """Return the name of the instance that is hit; `names` are those that are known, by port id."""
+    return names.get(intent.port_id, f"port {intent.port_id}")
+
+
+def naming(pair: Pair, reservation: Port, names: Mapping[str, str]) -> tuple[str, ...]:
+    """Say of each pending fault what it is; `names` as in `where`."""
+    return tuple(
+        f"fault {intent.fault} on {where(intent, names)} was announced until {intent.until} and is still there: "
+        "a failover-test is at work, or died"
+        for intent in pending(pair, reservation)
+    )
+
+
+def restore_hint(pair: Pair) -> str:
+    """Return the command that undoes what is pending."""
+    return f"undo: haos failover-test --restore {pair.name}"
+
+
+def _ports(pair: Pair) -> Collection[str]:
+    return {member.port_id for member in pair.members}

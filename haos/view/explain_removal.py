@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from haos.core.guestnet import KEEP_MARKER, keep_path
+from haos.core.intent import pending
 from haos.core.keepalived import (
     DROP_IN_PATH,
     HAOS_FOLDER,
@@ -22,6 +23,7 @@ from haos.core.plan import added_pairs
 from haos.view.console import Output
 from haos.view.explain import Logins, pair_word
 from haos.view.script import command, comment, with_input
+from haos.workflow.cloud_side import SIDES
 
 PACKAGE_REMOVAL = "apt-get purge -y keepalived || dnf remove -y keepalived || zypper --non-interactive rm keepalived"
 
@@ -51,6 +53,7 @@ def explain_removal(there: Belongings, logins: Logins) -> Iterator[str]:
     yield "#!/bin/sh"
     yield comment(f"What haos would do to take away pair {pair.name} with VIP {pair.vip}, by hand.")
     yield "set -e"
+    yield from _end_faults(there)
     by_port = {node.port.id: node for node in there.nodes}
     for member in pair.members:
         if member.port_id in by_port:
@@ -70,6 +73,17 @@ def explain_removal(there: Belongings, logins: Logins) -> Iterator[str]:
         yield command("openstack", "port", "set", *bare, there.reservation.id)
     else:
         yield command("openstack", "port", "delete", there.reservation.id)
+
+
+def _end_faults(there: Belongings) -> Iterator[str]:
+    ports = {port.id: port for port in there.ports}
+    intents = pending(there.pair, there.reservation)
+    if intents:
+        yield comment("A failover test died, or is at work: the faults that it announced are undone first.")
+    for intent in intents:
+        if intent.port_id in ports:
+            yield command(*SIDES[intent.fault].by_hand(ports[intent.port_id]))
+        yield command("openstack", "port", "unset", "--tag", intent.tag, there.reservation.id)
 
 
 def _clean_node(node: Node, member: Member, there: Belongings, logins: Logins) -> Iterator[str]:

@@ -10,6 +10,7 @@ from haos.view.plan import count_line
 from haos.view.verdicts import EXIT_NOT_PROVEN as EXIT_NOT_PROVEN
 from haos.view.verdicts import VERDICT_STYLES
 from haos.workflow.create import Created
+from haos.workflow.restore import Restored
 from haos.workflow.teardown import TornDown
 
 
@@ -42,6 +43,16 @@ def show_created(created: Created, output: Output) -> int:
 def leg_line(leg: Leg) -> str:
     """Return a move of the VIP that was seen."""
     return f"{leg.label:<9} {leg.origin} -> {leg.target}: {outage_text(leg)}  {leg.verdict}"
+
+
+def show_restored(restored: Restored, output: Output) -> int:
+    """Print what a failover test that died had left, and is undone."""
+    output.gap()
+    for line in restored.done:
+        output.line(f"  - {line}", hang=4)
+    what = "is restored" if restored.done else "has no fault of haos's on it: nothing to restore"
+    output.line(f"Pair {restored.pair.name} {what}.", "bold")
+    return 0
 
 
 def show_removal_plan(plan: TornDown, output: Output) -> int:

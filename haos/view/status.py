@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from haos.core.intent import restore_hint
 from haos.core.model import Role
 from haos.view.console import Output
 from haos.view.result import EXIT_NOT_PROVEN
@@ -17,6 +18,7 @@ COLUMNS = (
     "Healthy",
     "Active",
     "Nodes",
+    "Faults Pending",
     "Observer Verdict",
     "Observer Reason",
 )
@@ -56,6 +58,10 @@ def _show_screen(status: PairStatus, output: Output) -> None:
     for node in status.nodes:
         if node.problem:
             output.line(f"{node.name}: {node.problem}", "bold red")
+    for line in status.pending:
+        output.line(line, "bold red", hang=2)
+    if status.pending:
+        output.hint(restore_hint(pair))
     if status.observed is not None:
         output.line(f"observer: {status.observed.reason}")
 
@@ -72,6 +78,7 @@ def _values(status: PairStatus) -> tuple[object, ...]:
         status.healthy,
         active[0] if len(active) == 1 else None,
         [_node(node) for node in status.nodes],
+        list(status.pending),
         None if seen is None else str(seen.verdict),
         None if seen is None else seen.reason,
     )

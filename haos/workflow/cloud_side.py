@@ -23,7 +23,7 @@ class CloudSide:
     inject: Callable[[Cloud, Port], None]
     restore: Callable[[Cloud, Port], None]
     is_undone: Callable[[Cloud, Port], bool]
-    by_hand: Callable[[Port], str]  # the openstack command that undoes it
+    by_hand: Callable[[Port], tuple[str, ...]]  # the openstack command that undoes it
 
 
 def _ordered(action: InstanceAction) -> Callable[[Cloud, Port], None]:
@@ -40,20 +40,20 @@ PORT_DOWN = CloudSide(
     lambda cloud, port: cloud.set_port_up(port.id, False),
     lambda cloud, port: cloud.set_port_up(port.id, True),
     lambda cloud, port: cloud.port(port.id).admin_up,
-    lambda port: f"openstack port set --enable {port.id}",
+    lambda port: ("openstack", "port", "set", "--enable", port.id),
 )
 POWER_OFF = CloudSide(
     CloudFault.POWER_OFF,
     _ordered(InstanceAction.STOP),
     _ordered(InstanceAction.START),
     _runs,
-    lambda port: f"openstack server start {port.device_id}",
+    lambda port: ("openstack", "server", "start", port.device_id),
 )
 PAUSE = CloudSide(
     CloudFault.PAUSE,
     _ordered(InstanceAction.PAUSE),
     _ordered(InstanceAction.UNPAUSE),
     _runs,
-    lambda port: f"openstack server unpause {port.device_id}",
+    lambda port: ("openstack", "server", "unpause", port.device_id),
 )
 SIDES = {side.fault: side for side in (PORT_DOWN, POWER_OFF, PAUSE)}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from haos.core.intent import Intent, intents_of
+from haos.core.intent import Intent, naming, pending, restore_hint, where
 from haos.core.model import Node, Pair, Port
 from haos.errors import (
     AuthenticationError,
@@ -66,7 +66,9 @@ def undo(intent: Intent, port: Port, cloud: Cloud, clock: Clock, timeout_s: floa
                 ordered = True
             if side.is_undone(cloud, port):
                 return
-            trouble = CloudError(f"it is not seen to be undone after {timeout_s:.0f} s")
+            trouble = CloudError(
+                f"it is not seen to be undone after {timeout_s:.0f} s", hint="openstack port show, server show"
+            )
         except NotFoundError:
             return
         except (AuthenticationError, ForbiddenError):
@@ -88,41 +90,23 @@ def restore_intents(
     """
     there, done = {port.id: port for port in ports}, []
     for intent in pending(pair, reservation):
-        where = _where(intent, nodes)
+        hit = where(intent, names_of(nodes))
         if intent.port_id in there:
-            with ctx.progress.step(f"undo {intent.fault} on {where}"):
+            with ctx.progress.step(f"undo {intent.fault} on {hit}"):
                 _undo_or_say(intent, there[intent.port_id], pair, ctx)
-            done.append(f"undid {intent.fault} on {where}")
+            done.append(f"undid {intent.fault} on {hit}")
         else:
             ctx.cloud.remove_tag(pair.reservation_id, intent.tag)
-            done.append(f"forgot {intent.fault} on {where}, which is gone")
+            done.append(f"forgot {intent.fault} on {hit}, which is gone")
     return done
-
-
-def pending(pair: Pair, reservation: Port) -> tuple[Intent, ...]:
-    """Return the faults that are announced for the pair's own members."""
-    return intents_of(reservation, [member.port_id for member in pair.members])
-
-
-def naming(pair: Pair, reservation: Port, nodes: Mapping[str, Node]) -> tuple[str, ...]:
-    """Say what each fault that is announced for a member is; `nodes` are those that are there, by port id."""
-    return tuple(
-        f"fault {intent.fault} on {_where(intent, nodes)} was announced until {intent.until} and is still there: "
-        "a failover-test is at work, or died"
-        for intent in pending(pair, reservation)
-    )
 
 
 def refuse_pending(pair: Pair, reservation: Port, nodes: Mapping[str, Node]) -> None:
     """Refuse to work on a pair under a fault that is announced. Raises UnsatisfiableError."""
-    if found := naming(pair, reservation, nodes):
+    if found := naming(pair, reservation, names_of(nodes)):
         raise UnsatisfiableError("; ".join(found), hint=restore_hint(pair))
 
 
-def restore_hint(pair: Pair) -> str:
-    """Return the command that undoes what is announced."""
-    return f"undo: haos failover-test --restore {pair.name}"
-
-
-def _where(intent: Intent, nodes: Mapping[str, Node]) -> str:
-    return nodes[intent.port_id].name if intent.port_id in nodes else f"port {intent.port_id}"
+def names_of(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the nodes' names by port id."""
+    return {port_id: node.name for port_id, node in nodes.items()}

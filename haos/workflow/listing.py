@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from haos.core import record
+from haos.core.intent import pending, where
 from haos.core.model import Address, CloudNetwork, Instance, Pair, Port, vrid_of
 from haos.errors import RecordError
 from haos.workflow.context import Cloud
@@ -24,7 +25,7 @@ class ListedPair:
     mode: str | None
     nodes: tuple[str, ...] | None
     verified: bool | None
-    status: str  # "ok", or "unreadable: " and why
+    status: str  # "ok", "unreadable: " and why, or "fault pending: " and which
 
 
 def list_pairs(cloud: Cloud) -> tuple[ListedPair, ...]:
@@ -68,8 +69,10 @@ def _row(
             verified=None,
             status=f"unreadable: {read.reason.rpartition('cannot be trusted: ')[2]}",
         )
-    nodes = tuple(_node(member.port_id, ports, instances) for member in read.members)
-    return ListedPair(read.name, read.vip, network, read.vrid, str(read.mode), nodes, read.verified, OK)
+    names = {member.port_id: _node(member.port_id, ports, instances) for member in read.members}
+    faults = [f"fault pending: {intent.fault} on {where(intent, names)}" for intent in pending(read, port)]
+    status, nodes = "; ".join(faults) or OK, tuple(names.values())
+    return ListedPair(read.name, read.vip, network, read.vrid, str(read.mode), nodes, read.verified, status)
 
 
 def _node(port_id: str, ports: Mapping[str, Port], instances: Mapping[str, Instance]) -> str:

@@ -11,6 +11,7 @@ from haos.core.checks import (
     blocker,
     check_echo,
     check_extensions,
+    check_intents,
     check_network,
     check_nodes,
     check_observer,
@@ -78,6 +79,7 @@ def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
     bfd = request.timing(pair.timing if pair else None).bfd
     needs_group = not security.lets_pass(place.nodes, others(groups), place.ports, bfd=bfd)
     findings = [
+        *(check_intents(pair, reservation, place.nodes) if pair and reservation else ()),
         *check_network(place.network, place.subnet, project_id),
         *check_nodes(place.nodes, pairs_needed=_pairs_needed(request, pair, place), max_pairs=max_pairs(place.ports)),
         *check_observer(place.observer, watched=request.watched, on_subnet=place.observer_on_subnet),

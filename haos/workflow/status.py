@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from haos.core import service
+from haos.core.intent import naming
 from haos.core.model import Instance, Member, Node, Pair, Role
 from haos.core.node import Sight
 from haos.core.nodeconf import config_current, node_config
 from haos.core.outage import Verdict
 from haos.core.plan import admits
 from haos.workflow.context import Context
+from haos.workflow.intent import names_of
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import OBSERVER, choose_observer, find_pair, pair_nodes
 from haos.workflow.verify import Verification, look_on
@@ -37,13 +39,15 @@ class PairStatus:
     pair: Pair
     nodes: tuple[NodeStatus, ...]
     observed: Verification | None
+    pending: tuple[str, ...] = ()  # faults that are announced and not undone, in words
 
     @property
     def healthy(self) -> bool:
         """One Active, a Backup ready, nothing drifted, and the observer (where there is one) is answered."""
         roles = [node.role for node in self.nodes]
         return (
-            roles.count(Role.ACTIVE) == 1
+            not self.pending
+            and roles.count(Role.ACTIVE) == 1
             and (Role.BACKUP in roles or (self.pair.timing.bfd and Role.FAULT in roles))
             and all(node.problem is None for node in self.nodes)
             and (self.observed is None or self.observed.verdict is Verdict.PASS)
@@ -53,7 +57,7 @@ class PairStatus:
 def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStatus:
     """Look at a pair from all three sides."""
     with ctx.progress.step("look at the cloud"):
-        pair, _ = find_pair(ctx.cloud, name)
+        pair, reservation = find_pair(ctx.cloud, name)
         nodes, ports = pair_nodes(ctx.cloud, pair)
         watcher = find_watcher(observer_ref, {port.device_id for port in ports}, nodes, ctx)
     with ctx.progress.step("look at the nodes"):
@@ -62,7 +66,7 @@ def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStat
                      for member in pair.members)  # fmt: skip
     ordered = [nodes[member.port_id] for member in pair.members if member.port_id in nodes]
     observed = look_on(pair, ordered, watcher, ctx) if watcher and not errors and len(ordered) > 1 else None
-    return PairStatus(pair, statuses, observed)
+    return PairStatus(pair, statuses, observed, naming(pair, reservation, names_of(nodes)))
 
 
 def find_watcher(ref: str | None, here: set[str], nodes: dict[str, Node], ctx: Context) -> Instance | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haos.core import names
+from haos.core.intent import pending, where
 from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark
 from haos.core.node import Removal, Removed
 from haos.core.plan import added_pairs
 from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
+from haos.workflow.intent import names_of, restore_intents
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.undo import withdraw_from_port
@@ -31,7 +33,8 @@ def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
     pair, port = find_pair(ctx.cloud, name)
     nodes, _ = pair_nodes(ctx.cloud, pair)
     group = find_group(pair, ctx)
-    lines = [f"files of pair {pair.name} on {node.name}" for node in nodes.values()]
+    lines = [f"fault {intent.fault} on {where(intent, names_of(nodes))}" for intent in pending(pair, port)]
+    lines += [f"files of pair {pair.name} on {node.name}" for node in nodes.values()]
     if purge:
         lines += [
             f"package keepalived on {nodes[member.port_id].name}"
@@ -58,12 +61,15 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
     command finds the rest. With `force`, nodes that cannot be reached are skipped, and what stays on them is listed.
     """
     with ctx.progress.step("look at the cloud"):
-        pair, _ = find_pair(ctx.cloud, name)
+        pair, reservation = find_pair(ctx.cloud, name)
         nodes, ports = pair_nodes(ctx.cloud, pair)
         group = find_group(pair, ctx)
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     try:
-        return _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, force, ctx)
+        # A port that is down, or an instance that is off, would be left so by haos.
+        restored = restore_intents(pair, reservation, nodes, ports, ctx)
+        torn = _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, force, ctx)
+        return replace(torn, done=(*restored, *torn.done))
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted: pair {pair.name} may be torn down in part", hint=f"haos teardown {pair.name} finishes it"
