@@ -24,6 +24,7 @@ from haos.errors import (
     VerificationError,
 )
 from haos.workflow.context import Context, Probe
+from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
 from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.resolve import find_pair, pair_nodes
@@ -73,8 +74,9 @@ def prepare(name: str | None, to: str | None, *, back: bool, observer_ref: str |
     Raises NotFoundError, or UnsatisfiableError where the pair is not healthy or no Backup is ready.
     """
     with ctx.progress.step("look at the cloud"):
-        pair, _ = find_pair(ctx.cloud, name)
+        pair, reservation = find_pair(ctx.cloud, name)
         found, ports = pair_nodes(ctx.cloud, pair)
+        refuse_pending(pair, reservation, found)
         nodes = _whole(pair, found)
         observer = find_watcher(observer_ref, {port.device_id for port in ports}, found, ctx)
     with ctx.progress.step("look at the nodes"):

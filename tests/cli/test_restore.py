@@ -44,7 +44,9 @@ def test_list_marks_it(haos: Haos, struck: World) -> None:
     assert haos("list", "-f", "value", "-c", "Status").out == "fault pending: port-down on ha_first\n"
 
 
-@pytest.mark.parametrize("command", ["create --network ha_lab --nodes ha_first,ha_second", "failover-test"])
+@pytest.mark.parametrize(
+    "command", ["create --network ha_lab --nodes ha_first,ha_second", "failover-test", "switchover"]
+)
 def test_others_refuse(haos: Haos, struck: World, command: str) -> None:
     ended = haos(*command.split())
     assert ended.code == 5
