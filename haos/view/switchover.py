@@ -12,8 +12,8 @@ from haos.core.outage import Verdict
 from haos.core.switchover import HIGHEST, Switchover, Way
 from haos.view.changes import CHANGE, Item
 from haos.view.console import Output
+from haos.view.outage_text import outage_text
 from haos.view.plan import HANG, STYLES
-from haos.view.result import outage_text
 from haos.view.style import Style
 from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES
 from haos.workflow.switchover import Prepared, Switched

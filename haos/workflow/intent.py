@@ -41,9 +41,15 @@ def announced(side: CloudSide, node: Node, pair: Pair, lasts_s: float, ctx: Cont
         ctx.cloud.add_tag(pair.reservation_id, intent.tag)
         try:
             yield intent
-        finally:
-            with ctx.progress.step(f"see that {side.fault} on {node.name} is undone"):
-                _undo_or_say(intent, node.port, pair, ctx)
+        except (Exception, KeyboardInterrupt):
+            _end(intent, node, pair, ctx)
+            raise
+        _end(intent, node, pair, ctx)
+
+
+def _end(intent: Intent, node: Node, pair: Pair, ctx: Context) -> None:
+    with ctx.progress.step(f"see that {intent.fault} on {node.name} is undone"):
+        _undo_or_say(intent, node.port, pair, ctx)
 
 
 def _undo_or_say(intent: Intent, port: Port, pair: Pair, ctx: Context) -> None:
