@@ -130,6 +130,7 @@ class World:
     heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
     fabric: str = "learning"  # or "ovs": a virtual MAC is delivered to one node only; or "arp-cache": see arp_reply
     arp_cache: dict[Address, str] = field(default_factory=dict)
+    no_service: set[str] = field(default_factory=set)  # MACs of nodes on which the service does not run
     observer_can: frozenset[str] = frozenset({"root", "python", "ping"})
     watches: list[Watch] = field(default_factory=list)
     made: int = 0
@@ -626,13 +627,22 @@ class FakeProbe:
             self._next_s = at + self.interval_s
 
     def _ask_service(self, at: float, answering: str | None) -> None:
+        if "python" not in self.world.observer_can:
+            return
+        serving = answering not in (None, *self.world.no_service)
         if self.service.probe and len(self._echoes) % 5 == 1:
-            self._tries.append(Try(at, at + 0.002) if answering else Try(at, failure="no answer"))
+            failure = "" if serving else "refused" if answering else "no answer"
+            self._tries.append(Try(at, None if failure else at + 0.002, failure))
         if self.service.flow and answering and answering != self._flow_to:
-            if self._flow_to:
-                self._flow.append(FlowEvent(at, "broken", "reset"))
-            self._flow.append(FlowEvent(at, "open"))
+            if self._flow_to or not serving:
+                why, heard_s = ("reset", at - 0.2) if self._flow_to else ("refused", None)
+                self._flow.append(FlowEvent(at, "broken", why, heard_s))
+            if serving:
+                self._flow.append(FlowEvent(at, "open"))
             self._flow_to = answering
+
+    def _cannot_ask(self) -> bool:
+        return self.service != NO_SERVICE and "python" not in self.world.observer_can
 
     def when(self, local_s: float) -> Moment:
         return Moment(local_s, 0.001)
@@ -653,6 +663,7 @@ class FakeProbe:
             service=self.service,
             tries=tuple(self._tries),
             flow=tuple(self._flow),
+            notes=("the service was not asked",) * self._cannot_ask(),
         )
 
     def wait(self, condition: Callable[[History], bool], timeout_s: float) -> bool:

@@ -138,7 +138,12 @@ _NO_OBSERVER = (
         help="Do without an observer: the nodes watch each other, which is no proof from outside.",
     ),
 )
+PROBE_HELP = (
+    "Ask the service too: tcp:PORT, or a URL, whose host is asked for at the VIP; a status below 400 is an answer, "
+    "and certificates are not verified."
+)
 _PROOF = (
+    option("--probe", section=VERIFICATION, metavar="SPEC", help=PROBE_HELP),
     option("--no-verify", section=VERIFICATION, is_flag=True, help="Do not verify, and do not try a failover."),
     option(
         "--verify-failover",
@@ -191,11 +196,14 @@ def split_ssh(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 def request_of(options: Mapping[str, Any]) -> CreateRequest:
     """Return the request that the options make. Raises click.UsageError for those that contradict."""
     from haos.core import service
+    from haos.core.service_probe import parse_service
     from haos.workflow.request import CreateRequest, ModeChoice
 
     _refuse_both(options, ("check_specs", "--check"), ("no_check", "--no-check"))
     _refuse_both(options, ("profile", "--profile"), ("advert_interval", "--advert-interval"))
     _refuse_both(options, ("no_verify", "--no-verify"), ("verify_failover", "--verify-failover"))
+    _refuse_both(options, ("no_verify", "--no-verify"), ("probe", "--probe"))
+    _refuse_both(options, ("no_observer", "--no-observer"), ("probe", "--probe"))
     checks = service.parse_checks(options["check_specs"]) if options["check_specs"] else None
     profile, mode = options["profile"], options["mode"]
     return CreateRequest(
@@ -217,6 +225,7 @@ def request_of(options: Mapping[str, Any]) -> CreateRequest:
         watched=not options["no_observer"],
         verify_failover=options.get("verify_failover", False),
         keep_on_failure=options.get("keep_on_failure", False),
+        service=parse_service(options.get("probe")),
     )
 
 

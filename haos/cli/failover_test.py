@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from haos.cli.create_options import BEHAVIOUR
+from haos.cli.create_options import BEHAVIOUR, PROBE_HELP
 from haos.cli.durations import Duration
 from haos.cli.options import Command, Settings, common_options, list_options, option, pair_argument, ssh_options
 from haos.view.style import Style
@@ -31,11 +31,14 @@ NAMES = (*FAULTS, "all")
 @option("--rounds", section=MEASUREMENT, type=click.IntRange(1, 1000), default=1, show_default=True, metavar="N",
         help="How often every fault is made.")  # fmt: skip
 @option("--max-outage", "max_outage_s", section=MEASUREMENT, type=Duration(0.0),
-        help="Fail if the VIP is gone for longer, whatever its bound.")  # fmt: skip
+        help="Fail if the VIP is gone for longer, whatever its bound; or the service that --probe asks.")  # fmt: skip
 @option("--max-dual-active", "max_dual_active_s", section=MEASUREMENT, type=Duration(0.0), default="1s",
         show_default=True, help="Fail if two nodes answer for the VIP at once for longer.")  # fmt: skip
 @option("--interval", "interval_s", section=MEASUREMENT, type=Duration(0.002, 1.0), default="10ms", show_default=True,
         help="Time between two probes: the resolution of every outage.")  # fmt: skip
+@option("--probe", section=MEASUREMENT, metavar="SPEC", help=PROBE_HELP)
+@option("--flow", section=MEASUREMENT, metavar="tcp:PORT",
+        help="Hold a TCP connection open too, and tell how long a client with one was without.")  # fmt: skip
 @option("--pause", "pause_s", section=MEASUREMENT, type=Duration(0.0, 3600.0), default="1s", show_default=True,
         help="Time between two faults.")  # fmt: skip
 @option("--observer", section=MEASUREMENT, metavar="INSTANCE",
@@ -75,6 +78,7 @@ def command(
     from haos.cli.asking import confirm_changes
     from haos.cli.create_options import split_ssh
     from haos.cli.session import session
+    from haos.core.service_probe import parse_service
     from haos.view.failover import show_report
     from haos.view.failover_plan import show_dry_run, show_plan
     from haos.workflow.failover import failover_test, plan_failover
@@ -83,7 +87,8 @@ def command(
     wanted, ssh = split_ssh(options)
     if restore:
         return restore_pair(settings, pair, ssh, injects=bool(wanted["faults"]))
-    request = FailoverRequest(pair, **wanted)
+    service = parse_service(wanted.pop("probe"), wanted.pop("flow"))
+    request = FailoverRequest(pair, service=service, **wanted)
     with session(settings, ssh) as run:
         plan = plan_failover(request, run.context)
         if dry_run:

@@ -19,6 +19,10 @@ CONNECT_INTERVAL_S = 0.05
 REQUEST_INTERVAL_S = 0.2
 REQUEST_LATE_S = 2.0
 """A connection is the kernel's matter, and as quick as an echo; an answer is the service's, and may take its time."""
+SERVED_TRIES = 3
+"""So many answers in a row and the service counts as one that answers."""
+FLOW_NOTICE_S = 1.3
+"""A held connection is told within this time that its node is gone: TCP's keepalive asks once a second."""
 MAX_LENGTH = 1000
 _PORTS = {"http": 80, "https": 443}
 
@@ -115,13 +119,68 @@ def service_outage(history: History, since_s: float, until_s: float) -> Outage |
 def was_asked(history: History, since_s: float, until_s: float) -> bool:
     """Say whether the service was asked often enough in that time to say something about it."""
     times = [since_s, *(one.sent_s for one in history.tries if since_s <= one.sent_s <= until_s), until_s]
+    if len(times) == 2:
+        return False
     longest_s = max(after - before for before, after in pairwise(times))
-    return len(times) > 2 and longest_s <= 3 * _interval_s(history)
+    return longest_s <= 3 * _interval_s(history)
 
 
-def is_serving(history: History, count: int = 3) -> bool:
-    """Say whether the last tries whose fate is known were all answered."""
-    return bool(in_a_row(tries_as_echoes(history), count, late_s=_late_s(history)))
+def is_serving(history: History, since_s: float = -math.inf) -> bool:
+    """Say whether the last tries whose fate is known were all answered, and all left after `since_s`."""
+    recent = in_a_row(tries_as_echoes(history), SERVED_TRIES, late_s=_late_s(history))
+    return bool(recent) and recent[0].sent_s > since_s
+
+
+def is_held(history: History, since_s: float = -math.inf) -> bool:
+    """Say whether the held connection is well, and would have noticed by now that it was not at `since_s`."""
+    return bool(history.flow) and history.flow[-1].what == "open" and history.now_s > since_s + FLOW_NOTICE_S
+
+
+def is_well(history: History, since_s: float = -math.inf) -> bool:
+    """Say whether all that is asked of the service is well since then; what cannot be asked is not waited for."""
+    return (not _is_probed(history) or is_serving(history, since_s)) and (
+        not _is_flowing(history) or is_held(history, since_s)
+    )
+
+
+def _is_probed(history: History) -> bool:
+    return history.service.probe is not None and (not history.notes or bool(history.tries))
+
+
+def _is_flowing(history: History) -> bool:
+    return history.service.flow is not None and (not history.notes or bool(history.flow))
+
+
+def complaint(history: History, since_s: float, until_s: float, max_outage_s: float | None = None) -> str | None:
+    """Return what is wrong with the service at the end of that time, or was gone for too long; None if nothing is."""
+    probe, flow = history.service.probe, history.service.flow
+    if _is_probed(history):
+        if not is_serving(history):
+            why = next(iter(failures(history, since_s, until_s)), "no answer")
+            return f"{probe} does not answer: {why}"
+        lasted_s = service_outage_s(history, since_s, until_s)
+        if max_outage_s is not None and lasted_s is not None and lasted_s > max_outage_s:
+            return f"{probe} answered nobody for {lasted_s:.3f} s, over the {max_outage_s:g} s that were asked for"
+    if _is_flowing(history) and not is_held(history):
+        loss = longest(flow_losses(history, since_s, until_s))
+        return f"no connection to tcp:{flow} can be held: {loss.why if loss else 'no answer'}"
+    return None
+
+
+def service_outage_s(history: History, since_s: float, until_s: float) -> float | None:
+    """Return how long the service answered no new client in that time, 0 if it always did; None if not known."""
+    if history.lost is not None or not was_asked(history, since_s, until_s):
+        return None
+    outage = service_outage(history, since_s, until_s)
+    return outage.outage_s if outage else 0.0
+
+
+def flow_without_s(history: History, since_s: float, until_s: float) -> float | None:
+    """Return how long the held connection was missed in that time, 0 if it never was; None if it is not known."""
+    if history.lost is not None or not history.flow:
+        return None
+    loss = longest(flow_losses(history, since_s, until_s))
+    return loss.without_s if loss else 0.0
 
 
 def failures(history: History, since_s: float, until_s: float) -> tuple[str, ...]:

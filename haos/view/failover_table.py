@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from haos.core.leg import Leg
+from haos.core.service_probe import flow_without_s, service_outage_s
 from haos.core.spread import Spread
 from haos.view.table import least_width
 from haos.view.tally import Tally, fault_of, known_outage_s, spread
@@ -16,11 +17,13 @@ Column = Callable[[Tally], str]
 ALWAYS = ("Fault", "Outage", "Median", "Max", "Bound", "Verdict")
 """What no terminal is too narrow for."""
 DUAL = "Dual-Active"
-WORTH = ("Rounds", "Min", "p95", "From", "To", DUAL, "Detection", "Take-over", "No-Active")
+SERVICE, FLOW = "Service", "Connection"
+"""So long the service answered no new client; so long a client with a connection was without."""
+WORTH = (SERVICE, FLOW, "Rounds", "Min", "p95", "From", "To", DUAL, "Detection", "Take-over", "No-Active")
 """What else there is, what is missed most first."""
 SPLIT_S = 0.1
 """Two nodes that hold the VIP for longer are no ordinary take-over: how long comes before the rest."""
-IF_KNOWN = ("Detection", "Take-over", DUAL, "No-Active")
+IF_KNOWN = (SERVICE, FLOW, "Detection", "Take-over", DUAL, "No-Active")
 
 
 Columns = dict[str, Sequence[str]]
@@ -59,6 +62,8 @@ def _columns(groups: Sequence[Tally]) -> Mapping[str, Column]:
         found |= {"Outage": lambda group: _outage(group, lambda seen: seen.most, most=True)}
     found |= {
         "Bound": lambda group: seconds(group.bound_s),
+        SERVICE: lambda group: _longest(group, without_service_s),
+        FLOW: lambda group: _longest(group, without_connection_s),
         "Detection": lambda group: _longest(group, lambda leg: leg.insight.detection_s),
         "Take-over": lambda group: _longest(group, lambda leg: leg.insight.takeover_s),
         DUAL: lambda group: _longest(group, lambda leg: leg.insight.dual_active_s),
@@ -89,6 +94,16 @@ def _longest(group: Tally, value: Callable[[Leg], float | None]) -> str:
     return seconds(found.most if found else None)
 
 
+def without_service_s(leg: Leg) -> float | None:
+    """Return how long the service answered no new client; None where it was not asked."""
+    return service_outage_s(leg.history, leg.start_s, leg.end_s) if leg.history else None
+
+
+def without_connection_s(leg: Leg) -> float | None:
+    """Return how long a client with a connection was without one; None where none was held, or it is not over."""
+    return flow_without_s(leg.history, leg.start_s, leg.end_s) if leg.history else None
+
+
 def seconds(value: float | None) -> str:
     """Return a duration as a cell; "-" where it is not known."""
     return "-" if value is None else f"{value:.3f}"
@@ -114,6 +129,8 @@ def leg_rows(legs: Sequence[Leg]) -> dict[str, list[object]]:
         "Dual Active": [rounded(leg.insight.dual_active_s) for leg in legs],
         "No Active": [rounded(leg.insight.no_active_s) for leg in legs],
         "Dual Answers": [rounded(leg.insight.dual_answers_s) for leg in legs],
+        "Service Outage": [rounded(without_service_s(leg)) for leg in legs],
+        "Connection Outage": [rounded(without_connection_s(leg)) for leg in legs],
         "Reason": [leg.reason for leg in legs],
     }
 

@@ -186,8 +186,8 @@ def _verified(prepared: Prepared, pair: Pair, undos: list[Undo], ctx: Context) -
     place, nodes = prepared.place, prepared.place.nodes
     try:
         if pair.verified and not prepared.request.verify_failover:
-            return look_on(pair, nodes, place.observer, ctx)
-        verification = prove(pair, nodes, place.observer, ctx)
+            return look_on(pair, nodes, place.observer, ctx, prepared.request.service)
+        verification = prove(pair, nodes, place.observer, ctx, prepared.request.service)
         if verification.verdict is Verdict.FAIL:
             raise failed(verification, prepared)
         return verification

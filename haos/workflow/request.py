@@ -43,6 +43,7 @@ class CreateRequest:
     watched: bool = True  # False: the user does not want an observer
     verify_failover: bool = False  # try a failover even if the pair was proven before
     keep_on_failure: bool = False
+    service: Service = NO_SERVICE  # what else than the VIP must answer the observer
 
     def timing(self, before: Timing | None = None) -> Timing:
         """Return the timing asked for, on top of what is there."""

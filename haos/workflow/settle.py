@@ -8,8 +8,9 @@ from haos.core.model import Mode, Node, Pair, Role, virtual_mac
 from haos.core.node import Sight
 from haos.core.outage import in_a_row
 from haos.core.probe import History
+from haos.core.service_probe import is_well
 from haos.errors import RemoteError
-from haos.workflow.context import Context
+from haos.workflow.context import Context, Probe
 from haos.workflow.parallel import for_each
 
 PROBE_INTERVAL_S = 0.01
@@ -103,6 +104,12 @@ def has_settled(history: History, label: str, macs: set[str]) -> bool:
         return False
     fresh = [ask for ask in history.asks[-5:] if ask.sent_s >= recent[0].sent_s and ask.answers]
     return not history.asks or (bool(fresh) and set(fresh[-1].answers) <= macs)
+
+
+def await_service(probe: Probe) -> None:
+    """Wait until all that is asked of the service is well from now on, as long as a VIP that settles may take."""
+    since_s = probe.history().now_s
+    probe.wait(lambda history: is_well(history, since_s), SETTLE_TIMEOUT_S)
 
 
 def is_answered(history: History) -> bool:

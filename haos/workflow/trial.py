@@ -13,7 +13,8 @@ from haos.core.judgement import Promise, judge_leg
 from haos.core.leg import FAILBACK, Leg
 from haos.core.model import Node, Pair
 from haos.core.outage import Verdict
-from haos.core.probe import History
+from haos.core.probe import NO_SERVICE, History
+from haos.core.service_probe import complaint
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import Fault
 from haos.workflow.injection import Injection, leg_timeout_s
@@ -21,6 +22,7 @@ from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.settle import (
     PROBE_INTERVAL_S,
     await_one_active,
+    await_service,
     await_target,
     backup_ready,
     has_settled,
@@ -144,12 +146,18 @@ def _seen(trial: Trial, fault: Fault, label: str, origin: Node, target: Node | N
         (lambda history: has_settled(history, label, macs)),
         timeout_s,
     )  # fmt: skip
+    served = settled and not splits and trial.probe.history().service != NO_SERVICE
+    if served:
+        await_service(trial.probe)
     history = trial.probe.history()
     start_s = _start_s(history, label)
     judged = judge_leg(
         history, promise, start_s=start_s, target=target.name if target else None, macs=macs, settled=settled,
         dual_answers_s=dual_answers_s(history, own_names(trial.nodes), start_s, history.now_s),
     )  # fmt: skip
+    if served and judged.verdict is Verdict.PASS:
+        wrong = complaint(history, start_s, history.now_s, promise.max_outage_s)
+        judged = replace(judged, verdict=Verdict.FAIL, reason=wrong) if wrong else judged
     return Leg(
         label, *names, promise.bound_s, judged.outage, judged.verdict, judged.reason, history, start_s,
         judged.unheard, fault.name, trial.round, history.now_s, names=own_names(trial.nodes),

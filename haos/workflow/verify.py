@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from haos.core.leg import Leg
 from haos.core.model import Instance, Node, Pair
 from haos.core.outage import Verdict
+from haos.core.probe import NO_SERVICE, Service
+from haos.core.service_probe import complaint
 from haos.errors import RemoteError
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import WITHDRAW, Fault
@@ -16,6 +18,7 @@ from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,
     PROBE_INTERVAL_S,
     await_one_active,
+    await_service,
     backup_ready,
     is_answered,
     last_responder,
@@ -56,27 +59,41 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return Verdict.PASS
 
 
-def look_on(pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context) -> Verification:
+def look_on(
+    pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, service: Service = NO_SERVICE
+) -> Verification:
     """Verify passively: nothing is moved."""
-    return _verify(pair, nodes, observer, ctx, ())
+    return _verify(pair, nodes, observer, ctx, (), service)
 
 
-def prove(pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context) -> Verification:
+def prove(
+    pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, service: Service = NO_SERVICE
+) -> Verification:
     """Verify with one trial failover and failback, by withdrawing this pair's instance alone."""
-    return _verify(pair, nodes, observer, ctx, (WITHDRAW,))
+    return _verify(pair, nodes, observer, ctx, (WITHDRAW,), service)
 
 
 def _verify(
-    pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, faults: Sequence[Fault]
+    pair: Pair,
+    nodes: Sequence[Node],
+    observer: Instance | None,
+    ctx: Context,
+    faults: Sequence[Fault],
+    service: Service,
 ) -> Verification:
     try:
-        return _run(pair, nodes, observer, ctx, faults)
+        return _run(pair, nodes, observer, ctx, faults, service)
     except RemoteError as error:
         return Verification(Verdict.UNKNOWN, f"verification broke off: {error}")
 
 
 def _run(
-    pair: Pair, nodes: Sequence[Node], observer: Instance | None, ctx: Context, faults: Sequence[Fault]
+    pair: Pair,
+    nodes: Sequence[Node],
+    observer: Instance | None,
+    ctx: Context,
+    faults: Sequence[Fault],
+    service: Service,
 ) -> Verification:
     """Check that the pair is healthy, then try each fault in turn. Raises RemoteError when a node is lost."""
     active, wrong = find_active(pair, nodes, ctx, backup=bool(faults))
@@ -84,7 +101,7 @@ def _run(
         return Verification(Verdict.FAIL, wrong or "", active.name if active else None)
     if observer is None:
         return _without_observer(pair, nodes, active, ctx, faults)
-    probe = ctx.fleet.observer(observer).start_probe(pair.vip, interval_s=PROBE_INTERVAL_S)
+    probe = ctx.fleet.observer(observer).start_probe(pair.vip, interval_s=PROBE_INTERVAL_S, service=service)
     try:
         return _with_probe(pair, nodes, active, observer, probe, ctx, faults)
     finally:
@@ -148,6 +165,12 @@ def await_answer(pair: Pair, active: Node, observer: Instance, probe: Probe, ctx
     if responder is not None and responder not in macs:
         reason = f"{pair.vip} is answered by {responder}, not by {active.name} ({active.port.mac})"
         return Answer(Verdict.FAIL, reason, responder)
+    if history.service != NO_SERVICE:
+        with ctx.progress.step(f"ask the service behind {pair.vip} from {observer.name}"):
+            await_service(probe)
+        history = probe.history()
+        if wrong := complaint(history, history.echoes[0].sent_s, history.now_s):
+            return Answer(Verdict.FAIL, wrong, responder)
     return Answer(None, f"{pair.vip} answers from {active.name}", responder)
 
 
@@ -165,8 +188,10 @@ def _with_probe(
         return Verification(answer.verdict, answer.reason, active.name, answer.responder)
     legs = _try_all(Trial(pair, tuple(nodes), probe, ctx), active, faults)
     bad = next((leg for leg in legs if leg.verdict is not Verdict.PASS), None)
-    reason = f"{bad.label} on {bad.origin}: {bad.reason}" if bad else answer.reason
-    return Verification(worst([leg.verdict for leg in legs]), reason, active.name, answer.responder, legs)
+    notes = probe.history().notes
+    reason = f"{bad.label} on {bad.origin}: {bad.reason}" if bad else "; ".join((*notes, answer.reason))
+    verdict = worst([Verdict.UNKNOWN if notes else Verdict.PASS, *(leg.verdict for leg in legs)])
+    return Verification(verdict, reason, active.name, answer.responder, legs)
 
 
 def _try_all(trial: Trial, active: Node, faults: Sequence[Fault]) -> tuple[Leg, ...]:

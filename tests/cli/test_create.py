@@ -17,6 +17,7 @@ from haos.cli.create_options import request_of
 from haos.core import vrrp
 from haos.core.checks import blocker, warning
 from haos.core.model import Pool, ServiceCheck
+from haos.core.probe import Service
 from haos.workflow.check import CheckReport
 from haos.workflow.request import CreateRequest, ModeChoice
 from tests.cli.conftest import Haos
@@ -75,6 +76,7 @@ BARE = CreateRequest("ha_lab", ("ha_first", "ha_second"))
         (("--no-check",), {"checks": ()}),
         (("--no-observer",), {"watched": False}),
         (("--no-verify",), {"verify": False}),
+        (("--probe", "https://web/health"), {"service": Service("https://web/health")}),
         (("--verify-failover",), {"verify_failover": True}),
         (("--keep-on-failure",), {"keep_on_failure": True}),
     ],
@@ -96,6 +98,9 @@ def test_what_the_help_offers_is_what_there_is() -> None:
         (("--check", "tcp:1", "--no-check"), "--check and --no-check contradict each other"),
         (("--profile", "fast", "--advert-interval", "1"), "--profile and --advert-interval contradict each other"),
         (("--no-verify", "--verify-failover"), "--no-verify and --verify-failover contradict each other"),
+        (("--no-verify", "--probe", "tcp:80"), "--no-verify and --probe contradict each other"),
+        (("--no-observer", "--probe", "tcp:80"), "--no-observer and --probe contradict each other"),
+        (("--probe", "ftp://web/"), "--probe 'ftp://web/' is neither a TCP port nor a URL"),
         (("--observer", "o", "--no-observer"), "--observer and --no-observer contradict each other"),
         (("--nopreempt", "--preempt-delay", "5"), "--nopreempt and --preempt-delay contradict each other"),
         (("--priorities", "high,low"), "'high,low' is not a list of numbers such as 240,230"),

@@ -119,6 +119,22 @@ def test_usage_errors_end_with_2(haos: Haos, argv: tuple[str, ...], reason: str)
     assert hint in (f"  hint: haos {argv[0]} --help", "  hint: haos --help")
 
 
+@pytest.mark.parametrize(
+    ("option", "reason", "hint"),
+    [
+        ("--probe", "--probe '443' is neither a TCP port nor a URL", "--probe tcp:443"),
+        ("--flow", "--flow '443' names no TCP port", "--flow tcp:443"),
+    ],
+)
+def test_a_service_that_cannot_be_asked_is_refused_with_an_example(
+    haos: Haos, option: str, reason: str, hint: str
+) -> None:
+    ended = haos("failover-test", option, "443")
+    assert (ended.code, ended.out) == (2, "")
+    assert reason in ended.err
+    assert f"hint: {hint}" in ended.err
+
+
 def test_an_unknown_cloud_is_one_line_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["status", "--os-cloud", "nope", "-q"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +13,17 @@ from haos.core.service_probe import (
     CONNECT_INTERVAL_S,
     FlowLoss,
     Question,
+    complaint,
     failures,
     flow_losses,
+    flow_without_s,
     is_serving,
+    is_well,
     longest,
     parse_service,
     question_of,
     service_outage,
+    service_outage_s,
     was_asked,
 )
 from haos.errors import UsageError
@@ -134,6 +140,54 @@ def test_reasons_are_named_once_the_most_frequent_first() -> None:
     history = History(0.01, service=Service("http://web/"), tries=tries)
     assert failures(history, 0.0, 9.0) == ("no answer", "refused", "HTTP 503")
     assert failures(history, 3.0, 9.0) == ("HTTP 503",)
+
+
+@pytest.mark.parametrize(
+    ("dark", "max_outage_s", "said"),
+    [
+        ([], 0.01, None),
+        ([(2.0, 2.5)], None, None),
+        ([(2.0, 2.5)], 0.6, None),
+        ([(2.0, 2.5)], 0.4, "tcp:80 answered nobody for 0.500 s, over the 0.4 s that were asked for"),
+        ([(5.5, 9.0)], None, "tcp:80 does not answer: no answer"),
+    ],
+)
+def test_what_is_wrong_with_the_service_is_said(
+    dark: list[tuple[float, float]], max_outage_s: float | None, said: str | None
+) -> None:
+    assert complaint(asked(dark), 1.0, 6.0, max_outage_s) == said
+
+
+def test_what_could_not_be_asked_is_no_ones_fault() -> None:
+    history = History(0.01, now_s=6.0, service=Service("http://web/", 80), notes=("no Python",))
+    assert complaint(history, 1.0, 6.0, 0.1) is None
+    assert is_well(history)
+    assert service_outage_s(history, 1.0, 6.0) is None
+    assert flow_without_s(history, 1.0, 6.0) is None
+
+
+def test_an_observer_that_was_lost_knows_no_figures() -> None:
+    assert service_outage_s(asked([]), 1.0, 5.0) == 0.0
+    assert service_outage_s(replace(asked([]), lost="gone"), 1.0, 5.0) is None
+    assert flow_without_s(held(), 1.0, 4.0) == 0.0
+    assert flow_without_s(replace(held(), lost="gone"), 1.0, 4.0) is None
+
+
+def test_a_service_is_well_once_it_was_asked_since() -> None:
+    history = asked([(2.0, 3.0)], length_s=4.0)
+    assert is_well(history, 3.0)
+    assert not is_well(history, 3.95)
+    assert not is_well(asked([(2.0, 4.0)], length_s=4.0))
+
+
+def test_a_held_connection_is_given_the_time_to_notice() -> None:
+    history = held(FlowEvent(2.1, "broken", "reset", 1.6), FlowEvent(2.2, "open"))
+    assert is_well(history, 3.0)
+    assert not is_well(history, 4.5), "until 5.0 a keepalive may not have asked"
+    assert not is_well(held(FlowEvent(2.1, "broken", "reset", 1.6)), 3.0)
+    assert complaint(history, 1.0, 5.0) is None
+    said = complaint(held(FlowEvent(2.1, "broken", "reset", 1.6)), 1.0, 5.0)
+    assert said == "no connection to tcp:22 can be held: reset"
 
 
 def held(*events: FlowEvent, dark: tuple[float, float] = (9.0, 9.0), moved_s: float = 9.0) -> History:

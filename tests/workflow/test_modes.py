@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -290,9 +291,9 @@ def test_vmac_is_not_called_chosen_where_nobody_saw_it_pass() -> None:
     start = ctx.fleet.watcher.start_probe  # type: ignore[attr-defined]
     asked: list[str] = []
 
-    def lost_at_the_second(vip: IPv4Address, *, interval_s: float) -> FakeProbe:
+    def lost_at_the_second(vip: IPv4Address, **options: Any) -> FakeProbe:
         asked.append(str(vip))
-        probe: FakeProbe = start(vip, interval_s=interval_s)
+        probe: FakeProbe = start(vip, **options)
         probe.lost = "broken pipe" if len(set(asked)) > 1 else None
         return probe
 
