@@ -35,7 +35,7 @@ is_guarded() {
 }
 
 is_watching() {
-    systemctl is-active --quiet "$WATCH_UNIT.service" 2>/dev/null 9>&-
+    systemctl is-active --quiet "$WATCH_UNIT.service" >/dev/null 2>&1 9>&-
 }
 
 # A unit that is not there cannot be stopped: what systemctl says of that is nobody's concern.

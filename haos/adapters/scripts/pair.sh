@@ -36,7 +36,7 @@ has_pair() {
     [ -f "$FOLDER/$PAIR.conf" ] || [ -f "$FOLDER/$PAIR.conf.withdrawn" ]
 }
 
-stop_daemon_now() {
+stop_now() {
     timeout 30 systemctl stop keepalived.service 9>&- || die "keepalived did not stop: $(why_not)"
     case $(state) in
     active | reloading | deactivating) die "keepalived still runs" ;;
@@ -48,4 +48,16 @@ revive() {
     has_active_pairs || return 0
     is_settled || start
     await_running
+}
+
+# daemon_pids: every process of the daemon; false if there is none. Its unit's group has them all, unless the daemon is
+# not in one of its own.
+daemon_pids() {
+    pid=$(main_pid) || return 1
+    group=$(sed -n 's/^0:://p; s/^[0-9]*:name=systemd://p' "/proc/$pid/cgroup" | grep '/keepalived\.service$' | head -n 1)
+    for root in /sys/fs/cgroup /sys/fs/cgroup/systemd; do
+        [ -n "$group" ] && cat "$root$group/cgroup.procs" 2>/dev/null && return
+    done
+    echo "$pid"
+    cat "/proc/$pid/task/$pid/children" 2>/dev/null || :
 }

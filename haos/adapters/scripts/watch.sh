@@ -7,15 +7,18 @@ is_listening() {
 is_watching && die "another failover test is at work on $NODE"
 make_run
 rm -f "$RUN"/watch*
-put "$RUN/watcher" 'trap : TERM
-cd '"$RUN"' || exit
-sh -c "echo \$\$ >watch.pid; TZ=UTC0 exec ip -ts -o monitor address" >watch.log 2>watch.errors
+# It cleans up after itself. Were all its processes signalled at once (KillMode), so would be the one that does that.
+put "$RUN/watcher" "trap 'kill \$!' TERM
+cd $RUN || exit
+TZ=UTC0 ip -ts -o monitor address >watch.log 2>watch.errors &
+echo \$! >watch.pid
+wait
 rm -f watch*
 [ -e heal ] || rm -f stamps
-cd / && rmdir '"$RUN"' 2>/dev/null
-:'
-systemd-run --quiet --collect --unit="$WATCH_UNIT" --property=RuntimeMaxSec="$LIMIT_S" /bin/sh "$RUN/watcher" >&2 ||
-    die "another failover test is at work on $NODE"
+cd / && rmdir $RUN 2>/dev/null
+:"
+systemd-run --quiet --collect --unit="$WATCH_UNIT" --property=RuntimeMaxSec="$LIMIT_S" --property=KillMode=mixed \
+    /bin/sh "$RUN/watcher" >&2 || die "another failover test is at work on $NODE"
 wait_until 5 is_listening || {
     stop_units "$WATCH_UNIT.service"
     die "the node cannot write down when its addresses come and go"
