@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from haos.errors import UsageError
 from haos.workflow.fault import Fault as Fault
 from haos.workflow.faults_cloud import PAUSE, PORT_DOWN, POWER_OFF
+from haos.workflow.faults_net import LINK_DOWN, PARTITION, VRRP_BLOCK
+from haos.workflow.faults_node import CHECK_FAIL, HANG, KILL, REBOOT
 from haos.workflow.faults_node import STOP as STOP
 from haos.workflow.faults_node import WITHDRAW as WITHDRAW
 
-FAULTS = {fault.name: fault for fault in (WITHDRAW, STOP, PORT_DOWN, POWER_OFF, PAUSE)}
-DEFAULT = ("stop",)
+_ALL = (
+    *(WITHDRAW, STOP, KILL, HANG, PARTITION, LINK_DOWN, PORT_DOWN),
+    *(VRRP_BLOCK, REBOOT, POWER_OFF, PAUSE, CHECK_FAIL),
+)
+FAULTS = {fault.name: fault for fault in _ALL}
+DEFAULT = (STOP.name, KILL.name, PARTITION.name)
 
 
 def faults_named(names: Sequence[str]) -> tuple[Fault, ...]:

@@ -93,7 +93,9 @@ print(json.dumps({key: sorted(value) if isinstance(value, set) else value for ke
 
 def order(fault: Fault, pair: Pair = CHECKED, *, heal_after_s: float = 60.0, delay_s: float = 0.0) -> FaultOrder:
     """Return what a failover test would order."""
-    return fault.order(pair, "ens3", heal_after_s=heal_after_s, delay_s=delay_s)
+    make = fault.make
+    assert isinstance(make, NodeSide)
+    return FaultOrder(fault.name, pair.name, pair.vip, "ens3", make.inject, make.heal, heal_after_s, delay_s)
 
 
 def by_sh(inject: str, heal: str = ":") -> Fault:
