@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from haos.cli.main import cli
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "haos"
@@ -47,3 +51,20 @@ def test_nobody_is_excused_in_vain() -> None:
     text = text.replace("_target", "target")
     for part in WITHOUT:
         assert part in text, part
+
+
+def test_advice_names_options_and_commands_that_there_are() -> None:
+    """What a report says of its result is a text; an option in it that is renamed would lead nowhere."""
+    context = click.Context(cli)
+    commands = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    text = (PACKAGE / "core" / "advice.py").read_text()
+    options = {
+        name
+        for command in ("failover-test", "create", "status")
+        for parameter in getattr(commands[command], "params", ())
+        for name in parameter.opts
+    }
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+    assert len(named) > 5
+    assert named <= options
+    assert set(re.findall(r"haos ((?:[a-z]+-)?[a-z]+)\b", text)) <= set(commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -60,7 +61,7 @@ def _method(report: FailoverReport) -> Iterator[Advice]:
         yield Advice(
             "no-root",
             f"without root on {report.observer} nobody asks as a new client would: stale ARP entries go unseen",
-            "sudo for the user that haos logs in as; or --observer INSTANCE",
+            "sudo for the user of --ssh-user; or --observer INSTANCE",
         )
 
 
@@ -77,8 +78,12 @@ def _interval(report: FailoverReport) -> Iterator[Advice]:
             "slow-probe",
             f"{report.observer} sent a probe every {achieved_s * 1000:.0f} ms, not every "
             f"{report.interval_s * 1000:.0f} ms: an outage is known to ± {achieved_s:.3f} s",
-            "is it busy, or too small? --observer INSTANCE measures from elsewhere",
+            f"--observer INSTANCE measures from elsewhere; --interval {_round_up_ms(achieved_s)}ms is what it can do",
         )
+
+
+def _round_up_ms(seconds: float) -> int:
+    return math.ceil(round(seconds * 1000, 3) / 5) * 5
 
 
 def _stalled(report: FailoverReport) -> Iterator[Advice]:
@@ -191,7 +196,7 @@ def _clocks(report: FailoverReport) -> Iterator[Advice]:
         yield Advice(
             "clocks",
             f"the nodes' clocks are known to ± {worst_s:.3f} s: so are detection, dual-Active and no-Active time",
-            "run haos from nearer by; the outage itself is measured on one clock and does not suffer",
+            "run it from nearer by; the outage itself is measured on one clock and does not suffer",
         )
     broken = dict.fromkeys(name for one in held for name in one.unknown)
     if broken:

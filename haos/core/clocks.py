@@ -54,6 +54,10 @@ def offset_of(sent_s: float, there_s: float, back_s: float) -> Offset:
     return Offset(there_s - back_s, there_s - sent_s)
 
 
+ROUNDING_S = 1e-6
+"""Seconds since 1970 are known to a quarter of a microsecond: so far round trips may contradict and still agree."""
+
+
 def narrowed(offsets: Iterable[Offset]) -> Offset:
     """Return what all round trips leave possible; where they contradict (a clock was set), all that any allows.
 
@@ -63,6 +67,6 @@ def narrowed(offsets: Iterable[Offset]) -> Offset:
     if not known:
         raise ValueError("no round trip")
     low_s, high_s = max(one.low_s for one in known), min(one.high_s for one in known)
-    if low_s <= high_s:
-        return Offset(low_s, high_s)
+    if low_s <= high_s + ROUNDING_S:
+        return Offset(min(low_s, high_s), max(low_s, high_s))
     return Offset(min(one.low_s for one in known), max(one.high_s for one in known))

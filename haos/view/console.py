@@ -16,6 +16,8 @@ from haos.view.plain import plain, shows_glyphs
 from haos.view.style import Style
 from haos.view.table import Grid, folded, table, visible
 
+WIDTH_IN_A_PIPE = 80
+
 
 class QuietConsole(Console):
     """A console whose reader may go away: what a run must finish, or undo, does not hang on who is listening."""
@@ -95,6 +97,10 @@ class Output:
     def fits_by_itself(self, style: Style) -> bool:
         """Say whether a table is fitted to the terminal without having been told to."""
         return self.out.is_terminal and style.format == "table" and style.max_width <= 0 and not style.fit_width
+
+    def screen_width(self, style: Style) -> int:
+        """Return how wide a screen may be: as was asked for, as the terminal is, or what fits most terminals."""
+        return self._width(style) or WIDTH_IN_A_PIPE
 
     def _width(self, style: Style) -> int | None:
         if style.max_width > 0:

@@ -28,7 +28,6 @@ from haos.view.timeline import legend, strip, window
 from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES
 
 LEG_COLUMNS = tuple(leg_rows(()))
-WIDTH_IN_A_PIPE = 80
 LONGEST_STRIP = 120
 
 
@@ -52,7 +51,7 @@ def show_report(
     if style.format in ("json", "yaml") and not style.columns:
         output.document(document(report), style)
     elif style.format == "table" and not style.columns:
-        _show_screen(report, output, verbose=verbose)
+        _show_screen(report, output, output.screen_width(style), verbose=verbose)
     else:
         output.list(LEG_COLUMNS, list(zip(*leg_rows(report.legs).values(), strict=True)), style)
     _tell_github(report, output, environ)
@@ -90,12 +89,11 @@ def title_of(report: FailoverReport) -> str:
     return f"Pair {pair.name}, VIP {pair.vip}, {asked}"
 
 
-def _show_screen(report: FailoverReport, output: Output, *, verbose: bool) -> None:
+def _show_screen(report: FailoverReport, output: Output, width: int, *, verbose: bool) -> None:
     output.gap()
     output.line(title_of(report))
-    _show_timelines(report, output)
+    _show_timelines(report, output, width)
     groups = tallies(report.legs)
-    width = output.out.width if output.out.is_terminal else WIDTH_IN_A_PIPE
     shown, hidden = chosen_columns(groups, width)
     _show_table(shown, output)
     if hidden and verbose:
@@ -124,11 +122,10 @@ def _about_the_table(report: FailoverReport, groups: Iterable[Tally]) -> str:
     return f"Seconds; outages{resolution}; {margin}."
 
 
-def _show_timelines(report: FailoverReport, output: Output) -> None:
+def _show_timelines(report: FailoverReport, output: Output, width: int) -> None:
     marks = letters(nodes_of(report))
     titles = [_title(report, index) for index in range(len(report.legs))]
     longest = max(map(len, titles), default=0)
-    width = output.out.width if output.out.is_terminal else WIDTH_IN_A_PIPE
     room = min(LONGEST_STRIP, width - longest - len(" || 10.0 s"))
     strips = [strip(leg, marks, room) for leg in report.legs]
     for title, leg, shown in zip(titles, report.legs, strips, strict=True):

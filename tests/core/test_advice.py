@@ -57,6 +57,7 @@ def test_a_slow_probe_says_what_it_can_tell(achieved_s: float | None, said: bool
         assert found["slow-probe"].text == (
             "observer sent a probe every 24 ms, not every 10 ms: an outage is known to ± 0.024 s"
         )
+        assert "--interval 25ms" in found["slow-probe"].hint
 
 
 def test_an_observer_that_stood_still_may_have_missed_something() -> None:
