@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +14,11 @@ from haos.cli.options import Command, Settings, common_options, list_options, op
 from haos.view.style import Style
 from haos.workflow.faults import DEFAULT, FAULTS
 
-MEASUREMENT = "What is done and asked for"
+if TYPE_CHECKING:
+    from haos.core.report import FailoverReport
+
+MEASUREMENT, RESULT = "What is done and asked for", "Files"
+FILE: click.ParamType[Path] = click.Path(dir_okay=False, path_type=Path)
 NAMES = (*FAULTS, "all")
 
 
@@ -50,6 +55,10 @@ NAMES = (*FAULTS, "all")
 @option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show what would be done, and what guards it.")
 @option("--restore", section=BEHAVIOUR, is_flag=True,
         help="Undo what a failover-test that died has left, and inject nothing.")  # fmt: skip
+@option("--report", "html", section=RESULT, type=FILE, metavar="FILE.html",
+        help="Write a page with a picture of every move.")  # fmt: skip
+@option("--junit", section=RESULT, type=FILE, metavar="FILE.xml", help="Write the result as JUnit XML, for CI.")
+@option("--raw", section=RESULT, type=FILE, metavar="FILE", help="Write every single probe.")
 @list_options
 @ssh_options
 @common_options
@@ -61,6 +70,9 @@ def command(
     yes: bool,
     dry_run: bool,
     restore: bool,
+    html: Path | None,
+    junit: Path | None,
+    raw: Path | None,
     style: Style,
     **options: Any,
 ) -> int:
@@ -73,7 +85,7 @@ def command(
     \b
     Examples:
       haos failover-test
-      haos failover-test --fault partition --rounds 10 --max-outage 1s
+      haos failover-test --fault partition --rounds 10 --max-outage 1s --report failover.html
     """
     from haos.cli.asking import confirm_changes
     from haos.cli.create_options import split_ssh
@@ -81,6 +93,7 @@ def command(
     from haos.core.service_probe import parse_service
     from haos.view.failover import show_report
     from haos.view.failover_plan import show_dry_run, show_plan
+    from haos.view.files import check_writable
     from haos.workflow.failover import failover_test, plan_failover
     from haos.workflow.request import FailoverRequest
 
@@ -89,15 +102,20 @@ def command(
         return restore_pair(settings, pair, ssh, injects=bool(wanted["faults"]))
     service = parse_service(wanted.pop("probe"), wanted.pop("flow"))
     request = FailoverRequest(pair, service=service, **wanted)
+    check_writable([path for path in (html, junit, raw) if path])
     with session(settings, ssh) as run:
         plan = plan_failover(request, run.context)
         if dry_run:
             return show_dry_run(plan, run.console, style)
         show_plan(plan, run.console)
         confirm_changes(yes=yes)
-        report = failover_test(plan, run.context)
-        run.remember(report.pair.name)
-        return show_report(report, run.console, style, verbose=run.verbose)
+
+        def show(report: FailoverReport) -> int:
+            console, verbose = run.console, run.verbose
+            return show_report(report, console, style, verbose=verbose, junit=junit, html=html, raw=raw)
+
+        run.remember(plan.pair.name)
+        return show(failover_test(plan, run.context, salvage=show))
 
 
 def restore_pair(settings: Settings, pair: str | None, ssh: Mapping[str, Any], *, injects: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from haos.core.model import Instance, Node, Pair, ServiceCheck
 from haos.core.node import NodeFacts
 from haos.core.outage import Verdict, achieved_interval_s
 from haos.core.report import FailoverReport
-from haos.errors import NotFoundError, UnsatisfiableError
+from haos.errors import HaosError, NotFoundError, UnsatisfiableError
 from haos.workflow.context import Context
 from haos.workflow.faults import Fault, faults_named
 from haos.workflow.injection import hold_s
@@ -75,15 +75,21 @@ def plan_failover(request: FailoverRequest, ctx: Context) -> FailoverPlan:
     return FailoverPlan(request, pair, nodes, observer, tuple(_planned(fault, pair) for fault in faults), versions)
 
 
-def failover_test(plan: FailoverPlan, ctx: Context) -> FailoverReport:
-    """Run the faults of a plan, round by round; before each the pair must be healthy, or `force` be asked for."""
+def failover_test(
+    plan: FailoverPlan, ctx: Context, salvage: Callable[[FailoverReport], object] = lambda _: None
+) -> FailoverReport:
+    """Run the faults of a plan, round by round; before each the pair must be healthy, or `force` be asked for.
+
+    What was measured before an error, or an interrupt, is given to `salvage` before that is raised.
+    """
     run = _Run(plan, ctx)
-    for number in range(plan.request.rounds):
-        for planned in plan.faults:
-            if run.legs:
-                run.pause()
-            if not run.one(planned.fault, number + 1):
-                return run.report()
+    try:
+        run.all()
+    except (HaosError, KeyboardInterrupt) as error:
+        if run.legs:
+            run.broke_off(str(error) or "interrupted")
+            salvage(run.report())
+        raise
     return run.report()
 
 
@@ -97,13 +103,26 @@ class _Run:
         self._broken: tuple[Verdict, str] | None = None
         self.legs: list[Leg] = []
 
-    def pause(self) -> None:
+    def all(self) -> None:
+        """Try every fault in every round, as long as the test can go on."""
+        for number in range(self._plan.request.rounds):
+            for planned in self._plan.faults:
+                if self.legs:
+                    self._pause()
+                if not self._one(planned.fault, number + 1):
+                    return
+
+    def broke_off(self, reason: str) -> None:
+        """Note why the test ended before its end."""
+        self._broken = Verdict.UNKNOWN, f"the test broke off: {reason}"
+
+    def _pause(self) -> None:
         """Give the backend the time that was asked for between two faults."""
         until_s = self._ctx.clock.now_s() + self._plan.request.pause_s
         while (left_s := until_s - self._ctx.clock.now_s()) > 0:
             self._ctx.clock.sleep(min(left_s, POLL_S))
 
-    def one(self, fault: Fault, number: int) -> bool:
+    def _one(self, fault: Fault, number: int) -> bool:
         """Try one fault; False if the test cannot go on after it."""
         plan, ctx = self._plan, self._ctx
         active, wrong = find_active(plan.pair, plan.nodes, ctx)

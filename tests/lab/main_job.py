@@ -17,16 +17,26 @@ NODES = ("ha_first", "ha_second")
 CREATE = ("create", "--network", "ha_lab", "--nodes", ",".join(NODES))
 
 
-def haos(lab: str, *argv: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+def haos(lab: str, *argv: str, code: int | None = 0, timeout_s: float = 180.0) -> subprocess.CompletedProcess[str]:
     """Run haos against a lab as a person does; fail unless it ends with `code`, if one is given."""
     environ = {**os.environ, **control.environment(lab)}
-    ended = subprocess.run(
-        [sys.executable, "-m", "haos", *argv], env=environ, capture_output=True, text=True, check=False, timeout=180
-    )
+    command = [sys.executable, "-m", "haos", *argv]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=timeout_s)
     assert code is None or ended.returncode == code, (
         f"haos {argv} ended with {ended.returncode}:\n{ended.stdout}\n{ended.stderr}"
     )
     return ended
+
+
+def begun(lab: str, *argv: str) -> subprocess.Popen[str]:
+    """Start haos against a lab, for a test that does something to it meanwhile."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "haos", *argv],
+        env={**os.environ, **control.environment(lab)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def on(lab: str, node: str, command: str, *, ok: bool = True) -> str:
