@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from haos.core.model import Address, Instance
+from haos.core.power import may_answer, wake
 from haos.errors import RemoteError, UsageError
 
 # Whatever the user's configuration says: no prompt, no forwarding, no terminal, no change to the user's files.
@@ -101,24 +102,10 @@ class Endpoint:
         return f"{self.instance} at {self.address}"
 
 
-_WAKE = {
-    "SHUTOFF": "start",
-    "PAUSED": "unpause",
-    "SUSPENDED": "resume",
-    "SHELVED": "unshelve",
-    "SHELVED_OFFLOADED": "unshelve",
-    "RESCUE": "unrescue",
-}
-"""Nova's status -> what of `openstack server` ends it."""
-_UP = {"ACTIVE", "REBOOT", "HARD_REBOOT", "PASSWORD", "VERIFY_RESIZE", "MIGRATING", "UNKNOWN"}
-"""In these an sshd answers, will in a moment, or may."""
-
-
 def check_status(instance: Instance) -> None:
     """Refuse at once an instance of which Nova knows that it runs no sshd."""
-    if instance.status not in _UP:
-        wake = _WAKE.get(instance.status, "show")
-        raise RemoteError(f"{instance.name} is {instance.status}", hint=f"openstack server {wake} {instance.id}")
+    if not may_answer(instance):
+        raise RemoteError(f"{instance.name} is {instance.status}", hint=wake(instance))
 
 
 def choose_address(instance: Instance, options: SshOptions) -> Address:

@@ -15,7 +15,7 @@ from haos.adapters.clock import SystemClock
 from haos.adapters.connect import connect
 from haos.adapters.fleet import SshFleet
 from haos.adapters.guardian import ProcessGuardian
-from haos.adapters.openssh import AddressChoice, SshGateway, SshOptions
+from haos.adapters.openssh import READY_TIMEOUT_S, AddressChoice, SshGateway, SshOptions
 from haos.adapters.openssh_client import choose_address
 from haos.cli import pair_cache
 from haos.cli.asking import ask, on_terminal
@@ -68,8 +68,13 @@ class Run:
 
 
 @contextmanager
-def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator[Run]:
-    """Open everything, and close it whatever happens; with no SSH options where no instance is logged in to."""
+def session(
+    settings: Settings, options: Mapping[str, Any] = NO_SSH, *, patience_s: float = READY_TIMEOUT_S
+) -> Iterator[Run]:
+    """Open everything, and close it whatever happens; with no SSH options where no instance is logged in to.
+
+    An instance that refuses or is silent is tried again for `patience_s`.
+    """
     output = Output(quiet=settings.quiet)
     progress = ConsoleProgress(output)
     requests = RequestLog()
@@ -92,6 +97,7 @@ def session(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator
             consent=(lambda question: _consent(question, progress)) if on_terminal() else None,
             cache_dir=pair_cache.cache_dir(os.environ),
             insecure_api=cloud.insecure,
+            ready_timeout_s=patience_s,
         )
         fleet = SshFleet(gateway)
         stack.callback(fleet.close)

@@ -122,6 +122,24 @@ def parse_roles(dump: str) -> Mapping[str, Role] | None:
         return None
 
 
+def parse_priorities(dump: str) -> Mapping[str, int]:
+    """Return instance name -> effective priority from keepalived's JSON dump, as far as it says."""
+    try:
+        entries = json.loads(dump)
+        return {
+            entry["data"]["iname"]: int(entry["data"]["effective_priority"])
+            for entry in (entries if isinstance(entries, list) else entries["vrrp"])
+        }
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
+def parse_priorities_of_text(dump: str) -> Mapping[str, int]:
+    """Return the same from the text dump."""
+    found = re.findall(r"^ VRRP Instance = (\S+)$(?:\n   .*$)*?\n   Effective priority = (\d+)$", dump, re.MULTILINE)
+    return {name: int(priority) for name, priority in found}
+
+
 def parse_roles_of_text(dump: str) -> Mapping[str, Role]:
     """Return instance name -> Role from the text dump (SIGUSR1), for a keepalived built without JSON."""
     found = re.findall(r"^ VRRP Instance = (\S+)$(?:\n   .*$)*?\n   State = (\w+)$", dump, re.MULTILINE)

@@ -14,7 +14,14 @@ from typing import Any
 
 from haos.core import guest_firewall, guestnet
 from haos.core.guest_rules import Interface, Packet
-from haos.core.keepalived import PACKAGE_MARKER, parse_roles, parse_roles_of_text, vrids_of
+from haos.core.keepalived import (
+    PACKAGE_MARKER,
+    parse_priorities,
+    parse_priorities_of_text,
+    parse_roles,
+    parse_roles_of_text,
+    vrids_of,
+)
 from haos.core.model import Address, Role
 from haos.core.node import NodeFacts, Removed, Sight, Survey
 from haos.core.security import BFD_PORT
@@ -177,7 +184,8 @@ def parse_sight(output: str, instance: str) -> Sight:
     seen = dict(parse_lines(output))
     active = _need(seen, "active").strip() == "active"
     holds = bool(_need(seen, "holders").strip())
-    return Sight(_role(seen, instance, active), holds, active)
+    priorities = {**parse_priorities_of_text(seen.get("text", "")), **parse_priorities(seen.get("json", ""))}
+    return Sight(_role(seen, instance, active), holds, active, priorities.get(instance))
 
 
 def _role(seen: Mapping[str, str], instance: str, active: bool) -> Role:

@@ -111,9 +111,14 @@ def configs_there(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFac
 
 def config_current(config: NodeConfig, facts: NodeFacts) -> bool:
     """Say whether the node already carries all of it."""
+    return not differences(config, facts) and config.pair not in facts.withdrawn
+
+
+def differences(config: NodeConfig, facts: NodeFacts) -> tuple[str, ...]:
+    """Return the paths of the files that are not on the node as they should be."""
     there = files_there(config.pair, facts)
-    in_place = all(there.get(file.path) == file.text for file in config.files)
-    return is_included(config, facts) and in_place and config.pair not in facts.withdrawn
+    differing = [file.path for file in config.files if there.get(file.path) != file.text]
+    return tuple(differing if is_included(config, facts) else [*differing, MAIN_PATH])
 
 
 def kept_checks(pair: str, facts: Mapping[str, NodeFacts]) -> dict[str, tuple[ServiceCheck, ...]]:

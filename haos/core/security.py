@@ -31,6 +31,15 @@ class Flow:
     port: int | None = None
 
 
+@dataclass(frozen=True)
+class Barred:
+    """Packets of a pair that a port does not let pass: from (ingress) or to (egress) a peer."""
+
+    flow: Flow
+    direction: str
+    peer: str  # its name
+
+
 def flows(*, bfd: bool = False) -> tuple[Flow, ...]:
     """Return what has to pass between a pair's nodes."""
     return (Flow(VRRP), Flow(UDP, BFD_PORT)) if bfd else (Flow(VRRP),)
@@ -50,16 +59,23 @@ def lets_pass(
     nodes: Sequence[Node], groups: Iterable[SecurityGroup], ports: Iterable[Port], *, bfd: bool = False
 ) -> bool:
     """Say whether the pair's packets pass between all nodes, by the groups that their ports carry."""
+    groups, ports = tuple(groups), tuple(ports)
+    return not any(barred(node, nodes, groups, ports, bfd=bfd) for node in nodes)
+
+
+def barred(
+    node: Node, peers: Iterable[Node], groups: Iterable[SecurityGroup], ports: Iterable[Port], *, bfd: bool = False
+) -> tuple[Barred, ...]:
+    """Return what of the pair's packets a node's own port keeps from passing, by the groups that it carries."""
     known = {group.id: group for group in groups}
     ports = tuple(ports)
-    return all(
-        _admits(node.port, peer.address, peer.port.id, direction, flow, known, ports)
-        for node in nodes
-        if node.port.port_security
-        for peer in nodes
-        if peer is not node
+    return tuple(
+        Barred(flow, direction, peer.name)
+        for peer in peers
+        if peer is not node and node.port.port_security
         for direction in _DIRECTIONS
         for flow in flows(bfd=bfd)
+        if not _admits(node.port, peer.address, peer.port.id, direction, flow, known, ports)
     )
 
 

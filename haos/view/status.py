@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from haos.core.intent import restore_hint
-from haos.core.model import Role
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from haos.core.sighting import Observation
+from haos.core.status import NodeStatus, PairStatus, Trouble
 from haos.view.console import Output
 from haos.view.result import EXIT_NOT_PROVEN
 from haos.view.style import Style
-from haos.workflow.status import NodeStatus, PairStatus
+from haos.view.table import folded, table
 
 COLUMNS = (
     "Name",
@@ -19,56 +23,56 @@ COLUMNS = (
     "Active",
     "Nodes",
     "Faults Pending",
+    "Observer",
     "Observer Verdict",
     "Observer Reason",
+    "Troubles",
 )
+_HEADINGS = ("Node", "Instance", "Role", "VIP", "Priority", "Keepalived", "Config", "Port")
+_GOOD = r"(?<=\| )Active(?= )"
+_BAD = (
+    r"(?<=\| )(?:Fault|stopped|differs|missing|withdrawn|down|no pair|no rule|not installed|"
+    r"[\d.]+ stopped|[A-Z]+(?:_[A-Z]+)*(?<!ACTIVE)(?<!VIP))(?=,? )"
+)
+
+
+def exit_code(status: PairStatus) -> int:
+    """Return the process's exit code for a pair in this state."""
+    return 0 if status.healthy else EXIT_NOT_PROVEN
 
 
 def show_status(status: PairStatus, output: Output, style: Style) -> int:
     """Print a pair; returns the exit code."""
     if style.format == "table" and not style.columns:
-        _show_screen(status, output)
+        output.gap()
+        for line in screen(status, output):
+            output.out.print(line)
     else:
-        output.one(COLUMNS, _values(status), style)
-    return 0 if status.healthy else EXIT_NOT_PROVEN
+        output.one(COLUMNS, values(status, structured=style.format in ("json", "yaml")), style)
+    return exit_code(status)
 
 
-def _show_screen(status: PairStatus, output: Output) -> None:
+def screen(status: PairStatus, output: Output) -> Iterator[Text]:
+    """Yield the lines that people read; on a terminal none is wider, but for commands to be copied."""
+    width = output.out.width if output.out.is_terminal else None
+    yield from _prose(_title(status), "green" if status.healthy else "bold red", output, width)
+    rows = [_cells(node) for node in status.nodes]
+    for line in table(_HEADINGS, rows, width=width, right=("Priority",), keep_words=True):
+        shown = output.text(output.out, line)
+        shown.highlight_regex(_GOOD, "bold green")
+        shown.highlight_regex(_BAD, "bold red")
+        yield shown
+    if status.observation is not None and status.observation.lost is None:
+        yield from _prose(_observed(status, status.observation), "", output, width)
+    yield from _troubles(status.troubles, output, width)
+
+
+def values(status: PairStatus, *, structured: bool) -> tuple[object, ...]:
+    """Return the values of COLUMNS; for JSON and YAML with what nodes, observer and troubles consist of."""
     pair = status.pair
-    output.gap()
-    health, color = ("healthy", "green") if status.healthy else ("NOT HEALTHY", "bold red")
-    output.line(
-        f"Pair {pair.name}: VIP {pair.vip}, VRID {pair.vrid}, mode {pair.mode}, "
-        f"advertisements every {pair.timing.advertisement_interval_s} s: {health}",
-        color,
-    )
-    rows = [
-        (
-            node.name,
-            str(node.role),
-            "yes" if node.holds_vip else "no",
-            node.priority,
-            node.keepalived or "-",
-            "yes" if node.pair_admitted else "MISSING",
-            node.config,
-        )
-        for node in status.nodes
-    ]
-    output.table(("Node", "Role", "VIP", "Priority", "Keepalived", "Pair", "Config"), rows)
-    for node in status.nodes:
-        if node.problem:
-            output.line(f"{node.name}: {node.problem}", "bold red")
-    for line in status.pending:
-        output.line(line, "bold red", hang=2)
-    if status.pending:
-        output.hint(restore_hint(pair))
-    if status.observed is not None:
-        output.line(f"observer: {status.observed.reason}")
-
-
-def _values(status: PairStatus) -> tuple[object, ...]:
-    pair, seen = status.pair, status.observed
-    active = [node.name for node in status.nodes if node.role is Role.ACTIVE]
+    nodes: list[object] = [_node(node) if structured else f"{node.name} ({node.role})" for node in status.nodes]
+    seen = status.observation
+    observer = None if seen is None else _observer(status, seen) if structured else seen.observer
     return (
         pair.name,
         str(pair.vip),
@@ -76,22 +80,123 @@ def _values(status: PairStatus) -> tuple[object, ...]:
         str(pair.mode),
         pair.timing.advertisement_interval_s,
         status.healthy,
-        active[0] if len(active) == 1 else None,
-        [_node(node) for node in status.nodes],
-        list(status.pending),
-        None if seen is None else str(seen.verdict),
-        None if seen is None else seen.reason,
+        status.active,
+        nodes,
+        [trouble.reason for trouble in status.troubles if trouble.code == "fault-pending"],
+        observer,
+        None if status.verdict is None else str(status.verdict),
+        status.reason,
+        [_trouble(trouble) if structured else str(trouble) for trouble in status.troubles],
     )
+
+
+def _title(status: PairStatus) -> str:
+    pair, health = status.pair, "healthy" if status.healthy else "NOT HEALTHY"
+    return (
+        f"Pair {pair.name}: VIP {pair.vip}, VRID {pair.vrid}, mode {pair.mode}, "
+        f"advertisements every {pair.timing.advertisement_interval_s} s: {health}"
+    )
+
+
+def _cells(node: NodeStatus) -> tuple[object, ...]:
+    seen = node.keepalived_running is not None
+    priority = str(node.priority)
+    if node.effective_priority not in (None, node.priority):
+        priority += f", now {node.effective_priority}"
+    return (
+        node.name,
+        node.instance_status or "gone",
+        node.role,
+        ("yes" if node.holds_vip else "no") if seen else "?",
+        priority,
+        _keepalived(node),
+        node.config,
+        _port(node),
+    )
+
+
+def _keepalived(node: NodeStatus) -> str:
+    if node.keepalived_running is None:
+        return "?"
+    if node.keepalived is None:
+        return "not installed"
+    return node.keepalived if node.keepalived_running else f"{node.keepalived} stopped"
+
+
+def _port(node: NodeStatus) -> str:
+    if node.port_up is None:
+        return "?"
+    wrong = {"down": not node.port_up, "no pair": not node.pair_admitted, "no rule": not node.vrrp_admitted}
+    return ", ".join(word for word, is_so in wrong.items() if is_so) or "ok"
+
+
+def _observed(status: PairStatus, seen: Observation) -> str:
+    fresh = "ARP" if status.pair.vip.version == 4 else "neighbour solicitation"
+    who = status.names.get(seen.echo_from or "", seen.echo_from)
+    echo = "not answered" if not seen.answered else f"answered by {who}" if who else "answered"
+    trip = "" if seen.round_trip_s is None else f" in {seen.round_trip_s * 1000:.2g} ms"
+    told = " and ".join(status.names.get(mac, mac) for mac in seen.arp_from) or "nobody"
+    asked = f", a fresh {fresh} by {told}" if seen.asked else ""
+    return f"Observer {seen.observer}: ICMP {echo}{trip}{asked} ({seen.method})"
+
+
+def _troubles(troubles: tuple[Trouble, ...], output: Output, width: int | None) -> Iterator[Text]:
+    """Yield what is wrong, and below those that one command helps against, that command."""
+    remedies = list(dict.fromkeys(trouble.remedy for trouble in troubles))
+    for remedy in sorted(remedies, key=lambda one: one is None):
+        for trouble in troubles:
+            if trouble.remedy == remedy:
+                yield from _prose(f"! {trouble}", "bold red" if trouble.grave else "yellow", output, width)
+        if remedy is not None:
+            yield output.text(output.out, f"    {remedy}")
+
+
+def _prose(text: str, style: str, output: Output, width: int | None) -> Iterator[Text]:
+    for line in [text] if width is None else folded(text, width, 2):
+        yield output.text(output.out, line, style)
 
 
 def _node(node: NodeStatus) -> dict[str, object]:
     return {
         "name": node.name,
+        "instance": node.instance_id,
+        "instance_status": node.instance_status,
+        "port": node.port_id,
+        "port_up": node.port_up,
+        "address": node.address,
         "role": str(node.role),
         "holds_vip": node.holds_vip,
         "priority": node.priority,
+        "effective_priority": node.effective_priority,
         "keepalived": node.keepalived,
+        "keepalived_running": node.keepalived_running,
         "pair_admitted": node.pair_admitted,
+        "vrrp_admitted": node.vrrp_admitted,
         "config": node.config,
         "problem": node.problem,
+    }
+
+
+def _observer(status: PairStatus, seen: Observation) -> dict[str, object]:
+    names = status.names
+    return {
+        "name": seen.observer,
+        "method": seen.method or None,
+        "answered": seen.answered,
+        "answered_by": names.get(seen.echo_from or "", seen.echo_from),
+        "answered_from": seen.echo_from,
+        "fresh_answered_by": [names.get(mac, mac) for mac in seen.arp_from] if seen.asked else None,
+        "round_trip_ms": None if seen.round_trip_s is None else round(seen.round_trip_s * 1000, 3),
+        "neighbour": seen.neighbour,
+        "lost": seen.lost,
+    }
+
+
+def _trouble(trouble: Trouble) -> dict[str, object]:
+    return {
+        "code": trouble.code,
+        "where": trouble.where or None,
+        "reason": trouble.reason,
+        "remedy": trouble.remedy,
+        "grave": trouble.grave,
     }

@@ -2,126 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
-from haos.core import service
-from haos.core.intent import naming
-from haos.core.model import Instance, Member, Node, Pair, Role
-from haos.core.node import Sight
-from haos.core.nodeconf import config_current, node_config
-from haos.core.outage import Verdict
-from haos.core.plan import admits
+from haos.core.model import Instance, Node, Pair
+from haos.core.power import may_answer
+from haos.core.sighting import Observation, observe, seen_enough
+from haos.core.status import CloudView, NodeView, PairStatus, Silent
+from haos.core.troubles import judge_pair
+from haos.errors import HaosError
 from haos.workflow.context import Context
-from haos.workflow.intent import names_of
-from haos.workflow.parallel import attempt_each
+from haos.workflow.errands import Errands
 from haos.workflow.resolve import OBSERVER, choose_observer, find_pair, pair_nodes
-from haos.workflow.verify import Verification, look_on
 
-
-@dataclass(frozen=True)
-class NodeStatus:
-    """One row of the table."""
-
-    name: str
-    role: Role
-    holds_vip: bool
-    priority: int
-    keepalived: str | None  # version; None where it could not be seen
-    pair_admitted: bool  # the port may speak for the VIP
-    config: str  # "ok", "differs", "missing", "withdrawn", "unknown"
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
-class PairStatus:
-    """The whole of it."""
-
-    pair: Pair
-    nodes: tuple[NodeStatus, ...]
-    observed: Verification | None
-    pending: tuple[str, ...] = ()  # faults that are announced and not undone, in words
-
-    @property
-    def healthy(self) -> bool:
-        """One Active, a Backup ready, nothing drifted, and the observer (where there is one) is answered."""
-        roles = [node.role for node in self.nodes]
-        return (
-            not self.pending
-            and roles.count(Role.ACTIVE) == 1
-            and (Role.BACKUP in roles or (self.pair.timing.bfd and Role.FAULT in roles))
-            and all(node.problem is None for node in self.nodes)
-            and (self.observed is None or self.observed.verdict is Verdict.PASS)
-        )
+LOOK_S = 10.0
+"""Nobody is waited for any longer: a node that does not answer is a row with its reason."""
+OBSERVE_S = 2.0
+PROBE_INTERVAL_S = 0.01
+OVERDUE = Silent(f"it has not answered for {LOOK_S:g} s", "is it overloaded? log in to it by hand")
 
 
 def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStatus:
-    """Look at a pair from all three sides."""
+    """Look at a pair from all three sides, within a bounded time."""
     with ctx.progress.step("look at the cloud"):
-        pair, reservation = find_pair(ctx.cloud, name)
-        nodes, ports = pair_nodes(ctx.cloud, pair)
-        watcher = find_watcher(observer_ref, {port.device_id for port in ports}, nodes, ctx)
-    with ctx.progress.step("look at the nodes"):
-        rows, errors = attempt_each(nodes.values(), lambda node: _look(pair, node, nodes, ctx))
-    statuses = tuple(_row(member, nodes, rows, {node.port.id: str(error) for node, error in errors.items()})
-                     for member in pair.members)  # fmt: skip
-    ordered = [nodes[member.port_id] for member in pair.members if member.port_id in nodes]
-    observed = look_on(pair, ordered, watcher, ctx) if watcher and not errors and len(ordered) > 1 else None
-    return PairStatus(pair, statuses, observed, naming(pair, reservation, names_of(nodes)))
+        view = look_at_cloud(name, ctx)
+        watcher = find_watcher(observer_ref, {port.device_id for port in view.ports}, view.nodes, ctx)
+    with ctx.progress.step("look at the nodes" + (f", and from {watcher.name}" if watcher else "")):
+        looks, observation = look_around(view, watcher, ctx)
+    return judge_pair(view, looks, observation, observer_ref=observer_ref)
 
 
-def find_watcher(ref: str | None, here: set[str], nodes: dict[str, Node], ctx: Context) -> Instance | None:
+def look_at_cloud(name: str | None, ctx: Context) -> CloudView:
+    """Return the pair as the cloud has it (4 requests). Raises what find_pair does."""
+    pair, reservation = find_pair(ctx.cloud, name)
+    nodes, ports = pair_nodes(ctx.cloud, pair)
+    ids = {group_id for node in nodes.values() for group_id in node.port.group_ids}
+    return CloudView(pair, reservation, nodes, ports, ctx.cloud.groups(sorted(ids)) if ids else ())
+
+
+def find_watcher(ref: str | None, here: set[str], nodes: Mapping[str, Node], ctx: Context) -> Instance | None:
     """Return the observer: the one named, else the only instance named `observer` on the network."""
     found = ctx.cloud.instances([ref or OBSERVER])
     return choose_observer(ctx.cloud, ref, found, here, {node.instance.id for node in nodes.values()})
 
 
-def _look(pair: Pair, node: Node, nodes: dict[str, Node], ctx: Context) -> tuple[Sight, NodeStatus]:
+def look_around(
+    view: CloudView, watcher: Instance | None, ctx: Context
+) -> tuple[dict[str, NodeView | Silent], Observation | None]:
+    """Ask every node, by port id, and the observer, side by side, for at most LOOK_S."""
+    errands = Errands()
+    asked = {port_id: node for port_id, node in view.nodes.items() if may_answer(node.instance)}
+    for port_id, node in asked.items():
+        errands.start(port_id, lambda node=node: look_at_node(view.pair, node, ctx))  # type: ignore[misc]
+    if watcher is not None:
+        errands.start(OBSERVER, lambda: _look_from(watcher, view.pair, ctx))
+    errands.wait(LOOK_S)
+    found = dict(errands.take())
+    observation = None if watcher is None else seen_from(watcher, found.get(OBSERVER, OVERDUE))
+    return {port_id: as_look(found.get(port_id, OVERDUE)) for port_id in asked}, observation
+
+
+def look_at_node(pair: Pair, node: Node, ctx: Context) -> NodeView:
+    """Ask a node for everything. Raises HaosError."""
     agent = ctx.fleet.node(node.instance)
-    facts, sight = agent.facts(node.port.mac), agent.sight(pair.name, pair.vip)
-    index = next(i for i, member in enumerate(pair.members) if member.port_id == node.port.id)
-    config = "missing"
-    if pair.name in facts.withdrawn:
-        config = "withdrawn"
-    elif pair.name in facts.pair_files and len(nodes) < len(pair.members):
-        config = "unknown"  # what it should be cannot be told without the missing peer's address
-    elif pair.name in facts.pair_files:
-        peers = tuple(
-            nodes[m.port_id].address for m in pair.members if m.port_id != node.port.id and m.port_id in nodes
-        )
-        kept = replace(pair, checks=service.checks_of(facts.pair_files[pair.name]))
-        wanted = node_config(kept, facts, member_index=index, source=node.address, peers=peers)
-        config = "ok" if config_current(wanted, facts) else "differs"
-    admitted = not node.port.port_security or admits(node.port, pair)
-    problem = _problem(pair, sight, config, admitted)
-    priority = pair.members[index].priority
-    row = NodeStatus(node.name, sight.role, sight.holds_vip, priority, facts.keepalived, admitted, config, problem)
-    return sight, row
+    return NodeView(agent.facts(node.port.mac), agent.sight(pair.name, pair.vip))
 
 
-def _problem(pair: Pair, sight: Sight, config: str, admitted: bool) -> str | None:
-    if not admitted:
-        return "its port lacks the address pair"
-    if config != "ok":
-        return f"its configuration is {config}" if config == "missing" else f"its configuration {config}"
-    if not sight.daemon_active:
-        return "keepalived does not run"
-    waits_in_fault = pair.timing.bfd and sight.role is Role.FAULT
-    if sight.role not in (Role.ACTIVE, Role.BACKUP) and not waits_in_fault:
-        return f"its role is {sight.role}"
-    if sight.holds_vip != (sight.role is Role.ACTIVE):
-        return f"it is {sight.role} and {'holds' if sight.holds_vip else 'does not hold'} the VIP"
-    return None
+def as_look(result: NodeView | Silent | HaosError) -> NodeView | Silent:
+    """Return an error as the reason why a node says nothing."""
+    return Silent(result.reason, result.hint) if isinstance(result, HaosError) else result
 
 
-def _row(
-    member: Member,
-    nodes: dict[str, Node],
-    rows: dict[Node, tuple[Sight, NodeStatus]],
-    errors: dict[str, str],
-) -> NodeStatus:
-    node = nodes.get(member.port_id)
-    if node in rows and node is not None:
-        return rows[node][1]
-    gone = f"port {member.port_id} or its instance is gone"
-    name, problem = (node.name, errors.get(member.port_id, gone)) if node else (member.port_id, gone)
-    return NodeStatus(name, Role.UNKNOWN, False, member.priority, None, node is not None, "unknown", problem)
+def seen_from(watcher: Instance, result: Observation | Silent | HaosError) -> Observation:
+    """Return an error as an observation that was lost."""
+    if isinstance(result, Observation):
+        return result
+    hint = result.hint if isinstance(result, HaosError) else result.remedy
+    return Observation(watcher.name, lost=result.reason, hint=hint)
+
+
+def _look_from(watcher: Instance, pair: Pair, ctx: Context) -> Observation:
+    observer = ctx.fleet.observer(watcher)
+    neighbour = observer.neighbour(pair.vip)  # before the probe brings it up to date
+    probe = observer.start_probe(pair.vip, interval_s=PROBE_INTERVAL_S)
+    try:
+        probe.wait(seen_enough, OBSERVE_S)
+        return observe(watcher.name, probe.history(), neighbour)
+    finally:
+        probe.stop()

@@ -53,7 +53,7 @@ def haos(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     """Run a command line over the world."""
 
     @contextmanager
-    def over_fakes(settings: Settings, options: Mapping[str, Any] = NO_SSH) -> Iterator[Run]:
+    def over_fakes(settings: Settings, options: Mapping[str, Any] = NO_SSH, **_: float) -> Iterator[Run]:
         output = Output(quiet=settings.quiet)
         ctx = replace(context_of(world), progress=ConsoleProgress(output))
         yield Run(ctx, output, settings, ssh_settings(options, {}))

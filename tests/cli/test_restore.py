@@ -32,7 +32,7 @@ def test_status_names_it(haos: Haos, struck: World) -> None:
     ended = haos("status")
     assert ended.code == 4
     assert LEFT in " ".join(ended.out.split())
-    assert HINT in ended.err
+    assert HINT in ended.out
 
 
 def test_status_tells_programs(haos: Haos, struck: World) -> None:

@@ -1,4 +1,4 @@
-"""`failover-test`, `status` and the plan of a teardown over the in-memory world."""
+"""`failover-test` and the plan of a teardown over the in-memory world."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from haos.core.model import Role
 from haos.core.outage import Verdict
 from haos.errors import (
-    AmbiguousError,
     HaosError,
     LeftoverError,
     NotFoundError,
-    RecordError,
     RemoteError,
     UnsatisfiableError,
 )
 from haos.workflow.create import create, prepare
 from haos.workflow.request import CreateRequest
-from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
 from tests.failover import try_faults
 from tests.fakes import World, context_of, howto_world
@@ -116,53 +112,6 @@ def test_a_missing_node_is_named(world: World) -> None:
         try_faults(context_of(world), "withdraw", "stop")
 
 
-def test_status_of_a_healthy_pair(world: World) -> None:
-    seen = status(None, None, context_of(world))
-    assert seen.healthy
-    assert [(node.name, node.role, node.holds_vip, node.priority, node.config) for node in seen.nodes] == [
-        ("ha_first", Role.ACTIVE, True, 240, "ok"),
-        ("ha_second", Role.BACKUP, False, 230, "ok"),
-    ]
-    assert world.effects.names == []
-
-
-def test_status_names_each_drift(world: World) -> None:
-    first, second = list(world.nodes.values())[:2]
-    port = next(port for port in world.ports.values() if port.mac == first.mac)
-    world.ports[port.id] = replace(port, pairs=())
-    second.withdrawn.add("ha_first-ha_second")
-    seen = status(None, None, context_of(world))
-    assert not seen.healthy
-    assert [node.problem for node in seen.nodes] == [
-        "its port lacks the address pair",
-        "its configuration withdrawn",
-    ]
-
-
-def test_status_of_an_unreachable_node_is_unknown(world: World) -> None:
-    world.unreachable.add(next(iter(world.nodes)))
-    seen = status(None, None, context_of(world))
-    assert seen.nodes[0].role is Role.UNKNOWN
-    assert "does not answer" in (seen.nodes[0].problem or "")
-    assert seen.nodes[1].role is Role.BACKUP
-
-
-def test_a_record_that_names_a_foreign_port_steers_nothing(world: World) -> None:
-    port = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
-    world.ports[port.id] = replace(port, project_id="somebody else")
-    with pytest.raises(RecordError, match="another project"):
-        status(None, None, context_of(world))
-
-
-def test_which_pair_must_be_clear(world: World) -> None:
-    with pytest.raises(NotFoundError, match="no pair named 'web'"):
-        status("web", None, context_of(world))
-    reservation = next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-    world.ports["x"] = replace(reservation, id="x", device_id="haos-web")
-    with pytest.raises(AmbiguousError, match="ha_first-ha_second, web"):
-        status(None, None, context_of(world))
-
-
 def test_the_plan_of_a_teardown_changes_nothing(world: World) -> None:
     before = world.snapshot()
     plan = plan_teardown(None, purge=True, ctx=context_of(world))
@@ -237,19 +186,6 @@ def test_a_daemon_that_serves_others_is_not_stopped(world: World) -> None:
     assert try_faults(context_of(world), "withdraw").verdict is Verdict.PASS
 
 
-def test_a_vip_that_nobody_saw_is_not_healthy(world: World) -> None:
-    assert not status(None, None, context_of(world, lost="paused")).healthy
-
-
 def test_a_node_cannot_watch_its_own_pair(world: World) -> None:
     with pytest.raises(HaosError, match="cannot watch"):
         try_faults(context_of(world), "stop", observer="ha_first")
-
-
-def test_status_with_a_node_gone_says_so(world: World) -> None:
-    second = list(world.instances)[1]
-    del world.instances[second]
-    seen = status(None, None, context_of(world))
-    assert not seen.healthy
-    assert seen.nodes[0].config == "unknown"
-    assert "gone" in (seen.nodes[1].problem or "")

@@ -1,0 +1,232 @@
+"""What cloud, nodes and observer say of a pair, judged: each thing that is wrong, and what helps. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from haos.core import service
+from haos.core.intent import naming, restore_hint
+from haos.core.model import Member, Mode, Node, Pair, Role, virtual_mac
+from haos.core.names import default_name
+from haos.core.node import NodeFacts
+from haos.core.nodeconf import differences, node_config
+from haos.core.outage import Verdict
+from haos.core.plan import missing_pairs
+from haos.core.power import wake
+from haos.core.security import Barred, barred
+from haos.core.sighting import Observation, judge_observation, stale_entry
+from haos.core.status import CloudView, NodeStatus, NodeView, PairStatus, Silent, Trouble
+
+
+def judge_pair(
+    view: CloudView,
+    looks: Mapping[str, NodeView | Silent],
+    observation: Observation | None,
+    *,
+    observer_ref: str | None = None,
+) -> PairStatus:
+    """Put together what the cloud, the nodes (`looks`, by port id) and the observer say."""
+    pair = view.pair
+    mend = mend_command(view, observer_ref)
+    rows = tuple(_row(member, view, looks.get(member.port_id), mend) for member in pair.members)
+    status = PairStatus(pair, rows, observation)
+    names = macs_of_nodes(view, status.active)
+    of_nodes = [trouble for row in rows for trouble in row.troubles]
+    status = replace(status, names=names, troubles=(*of_nodes, *_pair_troubles(view, rows)))
+    if observation is None:
+        missing = Trouble("no-observer", "", "nobody observes: no instance is named or tagged 'observer'",
+                          "name one with --observer", grave=False)  # fmt: skip
+        return replace(status, troubles=(*status.troubles, missing))
+    holder = status.active if all(row.holds_vip == (row.name == status.active) for row in rows) else None
+    verdict, reason = judge_observation(observation, pair.vip, holder, names)
+    seen = tuple(_observer_troubles(observation, verdict, reason, names))
+    return replace(status, verdict=verdict, reason=reason, troubles=(*status.troubles, *seen))
+
+
+def mend_command(view: CloudView, observer_ref: str | None = None) -> str:
+    """Return the command that brings the pair back to what its record says."""
+    pair, nodes = view.pair, view.members
+    if len(nodes) < len(pair.members):
+        return f"haos teardown {pair.name} --force; then create it anew"
+    words = ["haos", "create", "--network", pair.network_id, "--nodes", ",".join(node.name for node in nodes)]
+    if pair.name != default_name(node.name for node in nodes):
+        words += ["--name", pair.name]
+    return shlex.join([*words, *(["--observer", observer_ref] if observer_ref else [])])
+
+
+def macs_of_nodes(view: CloudView, active: str | None) -> dict[str, str]:
+    """Return MAC -> name of the node that answers by it; in vmac mode the virtual one is the Active's."""
+    names = {node.port.mac: node.name for node in view.members}
+    if view.pair.mode is Mode.VMAC:
+        names[virtual_mac(view.pair.vrid, view.pair.vip.version)] = active or "the virtual router"
+    return names
+
+
+def _row(member: Member, view: CloudView, look: NodeView | Silent | None, mend: str) -> NodeStatus:
+    node = view.nodes.get(member.port_id)
+    if node is None:
+        return _gone(member, view, mend)
+    held = barred(node, view.members, view.groups, view.ports, bfd=view.pair.timing.bfd)
+    lacking = missing_pairs(node.port, view.pair) if node.port.port_security else ()
+    row = NodeStatus(
+        node.name,
+        member.port_id,
+        Role.UNKNOWN,
+        holds_vip=False,
+        priority=member.priority,
+        instance_id=node.instance.id,
+        instance_status=node.instance.status,
+        address=str(node.address),
+        port_up=node.port.admin_up,
+        port_security=node.port.port_security,
+        pair_admitted=not lacking,
+        vrrp_admitted=not held,
+        troubles=tuple(_cloud_troubles(node, [pair.ip_address for pair in lacking], held, mend)),
+    )
+    if isinstance(look, NodeView):
+        return _with_view(row, member, node, view, look, mend)
+    silent = look or Silent("nobody has asked it yet")
+    unheard = Trouble("unreachable", node.name, silent.reason, silent.remedy)
+    known = any(trouble.code == "instance" for trouble in row.troubles)
+    return row if known else replace(row, troubles=(*row.troubles, unheard))
+
+
+def _gone(member: Member, view: CloudView, mend: str) -> NodeStatus:
+    port = next((port for port in view.ports if port.id == member.port_id), None)
+    what = f"port {member.port_id} is gone" if port is None else f"the instance of port {member.port_id} is gone"
+    trouble = Trouble("gone", "", what, mend)
+    return NodeStatus(member.port_id, member.port_id, Role.UNKNOWN, False, member.priority, troubles=(trouble,))
+
+
+def _cloud_troubles(node: Node, lacking: list[str], held: tuple[Barred, ...], mend: str) -> Iterator[Trouble]:
+    name, instance, port = node.name, node.instance, node.port
+    if instance.status != "ACTIVE":
+        yield Trouble("instance", name, f"its instance is {instance.status}", wake(instance))
+    if not port.admin_up:
+        yield Trouble(
+            "port-down", name, "its port is administratively down", f"openstack port set --enable {port.id}"
+        )
+    if lacking:
+        yield Trouble("address-pair", name, f"its port lacks the address pair {', '.join(lacking)}", mend)
+    if held:
+        yield Trouble("security-rule", name, _barred_words(held), mend)
+
+
+def _barred_words(held: tuple[Barred, ...]) -> str:
+    flows = sorted({"BFD" if barred.flow.port else "protocol 112" for barred in held})
+    ways = {"ingress": "from", "egress": "to"}
+    peers = {
+        way: ", ".join(dict.fromkeys(barred.peer for barred in held if barred.direction == direction))
+        for direction, way in ways.items()
+    }
+    where = " and ".join(f"{way} {who}" for way, who in peers.items() if who)
+    return f"its port's security groups do not let {' and '.join(flows)} pass {where}"
+
+
+def _with_view(row: NodeStatus, member: Member, node: Node, view: CloudView, look: NodeView, mend: str) -> NodeStatus:
+    facts, sight = look.facts, look.sight
+    config, words = _config(member, node, view, facts)
+    found = replace(
+        row,
+        role=sight.role,
+        holds_vip=sight.holds_vip,
+        effective_priority=sight.priority,
+        keepalived=facts.keepalived,
+        keepalived_running=sight.daemon_active,
+        config=config,
+    )
+    troubles = [*row.troubles, *_config_troubles(found, words, facts, mend)]
+    return replace(found, troubles=(*troubles, *_role_troubles(found, view.pair, mend)))
+
+
+def _config(member: Member, node: Node, view: CloudView, facts: NodeFacts) -> tuple[str, str | None]:
+    """Return (word, why not "ok")."""
+    pair = view.pair
+    if facts.interface is None:
+        return "unknown", f"none of its devices has its port's MAC address {node.port.mac}"
+    if pair.name in facts.withdrawn:
+        return "withdrawn", "its configuration is withdrawn: the file is moved aside"
+    if pair.name not in facts.pair_files:
+        return "missing", "its configuration is missing"
+    if len(view.nodes) < len(pair.members):
+        return "unknown", None  # what it should be cannot be told without the missing peer's address
+    peers = tuple(peer.address for peer in view.members if peer is not node)
+    kept = replace(pair, checks=service.checks_of(facts.pair_files[pair.name]))
+    wanted = node_config(kept, facts, member_index=pair.members.index(member), source=node.address, peers=peers)
+    differing = differences(wanted, facts)
+    return ("differs", f"its configuration differs: {', '.join(differing)}") if differing else ("ok", None)
+
+
+def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, mend: str) -> Iterator[Trouble]:
+    if words is not None:
+        yield Trouble("config", row.name, words, mend)
+    if facts.pending:
+        yield Trouble("reload", row.name, "keepalived was not told of its last change of configuration", mend)
+    if facts.keepalived is None:
+        yield Trouble("keepalived", row.name, "keepalived is not installed", mend)
+    elif not row.keepalived_running:
+        yield Trouble(
+            "keepalived", row.name, "keepalived does not run", f"on {row.name}: sudo systemctl start keepalived"
+        )
+    elif not facts.daemon_enabled:
+        yield Trouble("not-enabled", row.name, "keepalived would not start when the node boots", mend, grave=False)
+
+
+def _role_troubles(row: NodeStatus, pair: Pair, mend: str) -> Iterator[Trouble]:
+    if not row.keepalived_running or row.config in ("missing", "withdrawn"):
+        if row.holds_vip:
+            yield Trouble(
+                "left-over", row.name, f"it holds {pair.vip}, though keepalived does not answer for it", mend
+            )
+        return
+    waits_in_fault = pair.timing.bfd and row.role is Role.FAULT
+    if row.role not in (Role.ACTIVE, Role.BACKUP) and not waits_in_fault:
+        yield Trouble("role", row.name, f"its role is {row.role}", f"on {row.name}: journalctl -u keepalived")
+    elif row.holds_vip != (row.role is Role.ACTIVE):
+        held = "holds" if row.holds_vip else "does not hold"
+        yield Trouble(
+            "vip", row.name, f"it is {row.role} and {held} the VIP", f"on {row.name}: journalctl -u keepalived"
+        )
+
+
+def _pair_troubles(view: CloudView, rows: tuple[NodeStatus, ...]) -> Iterator[Trouble]:
+    roles = [row.role for row in rows]
+    names = {port_id: node.name for port_id, node in view.nodes.items()}
+    for words in naming(view.pair, view.reservation, names):
+        yield Trouble("fault-pending", "", words, restore_hint(view.pair))
+    active = [row.name for row in rows if row.role is Role.ACTIVE]
+    waiting = (Role.BACKUP, Role.FAULT) if view.pair.timing.bfd else (Role.BACKUP,)
+    if len(active) > 1:
+        yield Trouble("dual-active", "", f"{' and '.join(active)} are both Active")
+    elif not active and Role.UNKNOWN not in roles:
+        yield Trouble("no-active", "", "no node is Active")
+    elif not active and any(role is not Role.UNKNOWN for role in roles):
+        yield Trouble("no-active", "", "no node that answers is Active")
+    if active and not any(role in waiting for role in roles):
+        yield Trouble("no-backup", "", f"no Backup is ready to take over from {active[0]}")
+    hosts = [node.instance.host_id for node in view.members if node.instance.host_id]
+    if len(set(hosts)) < len(hosts):
+        yield Trouble(
+            "same-hypervisor",
+            "",
+            "two nodes run on one hypervisor: if it dies, so does the VIP",
+            "put them into a server group with policy anti-affinity when they are next built",
+            grave=False,
+        )
+
+
+def _observer_troubles(
+    seen: Observation, verdict: Verdict, reason: str, names: Mapping[str, str]
+) -> Iterator[Trouble]:
+    name = seen.observer
+    if verdict is not Verdict.PASS:
+        yield Trouble("observer", name if verdict is Verdict.UNKNOWN else "", reason, seen.hint)
+    if told := stale_entry(seen, names):
+        yield Trouble("neighbour", name, f"its neighbour entry led to {told}, who does not hold the VIP", grave=False)
+    if seen.lost is None and "+" not in seen.method:
+        sees = "which node answers, nor who a new client is led to" if seen.method == "ping" else (
+            "who a new client is led to")  # fmt: skip
+        yield Trouble("observer-blind", name, f"it probes by {seen.method} and does not see {sees}",
+                      "give it sudo without a password, and python3", grave=False)  # fmt: skip
