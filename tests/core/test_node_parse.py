@@ -156,7 +156,7 @@ def test_os_name(text: str, name: str) -> None:
 
 
 def test_sight_of_the_active_node() -> None:
-    assert parse_sight(recorded("sight-active.txt"), "haos_web") == Sight(Role.ACTIVE, True, True)
+    assert parse_sight(recorded("sight-active.txt"), "haos_web") == Sight(Role.ACTIVE, True, True, priority=240)
 
 
 def test_sight_of_a_withdrawn_pair() -> None:

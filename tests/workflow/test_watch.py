@@ -14,7 +14,7 @@ from haos.workflow import lookout
 from haos.workflow.context import Context
 from haos.workflow.create import create, prepare
 from haos.workflow.watch import Frame, watch
-from tests.fakes import FakeFleet, World, context_of, howto_world
+from tests.fakes import FakeFleet, FakeNode, World, context_of, howto_world
 from tests.workflow.test_status import HOWTO, change_port, nodes, port_of
 
 Deed = Callable[[], object]
@@ -44,6 +44,16 @@ def watched(world: World, *deeds: tuple[float, Deed], for_s: float, ctx: Context
     raise AssertionError("a watch does not end by itself")
 
 
+def switch(node: FakeNode, *, on: bool) -> Deed:
+    """Return the deed of starting or stopping a node's keepalived."""
+
+    def deed() -> None:
+        node.daemon = on
+        node.world.elect()
+
+    return deed
+
+
 def told(frames: list[Frame]) -> list[str]:
     return [event.text for frame in frames for event in frame.events]
 
@@ -58,7 +68,7 @@ def test_nothing_happens(world: World) -> None:
 def test_a_failover_and_the_failback(world: World) -> None:
     first = nodes(world)[0]
     world.takeover_s = 0.81
-    frames = watched(world, (3.0, first.stop_daemon), (8.0, first.start_daemon), for_s=20.0)
+    frames = watched(world, (3.0, switch(first, on=False)), (8.0, switch(first, on=True)), for_s=20.0)
     assert told(frames) == [
         "VIP moved ha_first -> ha_second, gone for 0.81 s",
         "ha_first: Active -> stopped",
@@ -78,7 +88,7 @@ def test_a_failover_and_the_failback(world: World) -> None:
 
 
 def test_a_move_is_told_before_the_nodes_say_so_and_never_as_a_contradiction(world: World) -> None:
-    frames = watched(world, (3.1, nodes(world)[0].stop_daemon), for_s=8.0)
+    frames = watched(world, (3.1, switch(nodes(world)[0], on=False)), for_s=8.0)
     at = next(index for index, frame in enumerate(frames) if frame.events)
     assert frames[at].events[0].kind == "moved"
     codes = {trouble.code for frame in frames for trouble in frame.status.troubles}
@@ -87,7 +97,7 @@ def test_a_move_is_told_before_the_nodes_say_so_and_never_as_a_contradiction(wor
 
 def test_a_vip_that_stays_dark_is_told_before_it_is_back(world: World) -> None:
     world.takeover_s = 5.0
-    frames = watched(world, (3.0, nodes(world)[0].stop_daemon), for_s=12.0)
+    frames = watched(world, (3.0, switch(nodes(world)[0], on=False)), for_s=12.0)
     seen = [event for frame in frames for event in frame.events if event.kind in ("dark", "moved", "answers")]
     assert [event.text for event in seen] == [
         "VIP does not answer",
@@ -154,7 +164,7 @@ def test_a_lost_observer_is_told_and_started_again(world: World) -> None:
     def lose() -> None:
         watcher.probes[-1].lost = "connection reset"
 
-    frames = watched(world, (3.0, lose), (3.0, nodes(world)[0].stop_daemon), for_s=15.0, ctx=ctx)
+    frames = watched(world, (3.0, lose), (3.0, switch(nodes(world)[0], on=False)), for_s=15.0, ctx=ctx)
     assert [text for text in told(frames) if not text.startswith("ha_")] == [
         "observer: the observer was lost: connection reset",
         "VIP moved ha_first -> ha_second, not known how long it was gone",
