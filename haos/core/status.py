@@ -103,6 +103,11 @@ class PairStatus:
         return not any(trouble.grave for trouble in self.troubles)
 
     @property
+    def pending(self) -> tuple[str, ...]:
+        """The faults that are announced and not undone, in words."""
+        return tuple(trouble.reason for trouble in self.troubles if trouble.code == "fault-pending")
+
+    @property
     def active(self) -> str | None:
         """The name of the only Active node."""
         active = [node.name for node in self.nodes if node.role is Role.ACTIVE]

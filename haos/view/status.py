@@ -82,7 +82,7 @@ def values(status: PairStatus, *, structured: bool) -> tuple[object, ...]:
         status.healthy,
         status.active,
         nodes,
-        [trouble.reason for trouble in status.troubles if trouble.code == "fault-pending"],
+        list(status.pending),
         observer,
         None if status.verdict is None else str(status.verdict),
         status.reason,
