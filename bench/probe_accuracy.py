@@ -1,14 +1,16 @@
 """Measure outages of known length with haos's prober, fping and ping at the same time.
 
-Run it as `python -m bench.probe_accuracy [ROUNDS]`, as root or where user namespaces are allowed. All three probe
-every 10 ms; ping and fping are judged by the same formula: send time of the first answered probe after the gap, minus
-that of the last one before it, minus one interval.
+Run it as `python -m bench.probe_accuracy [ROUNDS] [service]`, as root or where user namespaces are allowed; with
+`service`, haos asks a service behind the VIP and holds a connection to it all the while. All three probe every 10 ms;
+ping and fping are judged by the same formula: send time of the first answered probe after the gap, minus that of the
+last one before it, minus one interval.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,15 +23,21 @@ from statistics import mean, median, pstdev
 
 from haos.adapters.prober import RemoteObserver
 from haos.core.outage import worst_outage
-from haos.core.probe import History
-from tests.lab.probe_net import VIP, ProbeNet, can_make_namespaces
+from haos.core.probe import NO_SERVICE, History, Service
+from tests.lab.probe_net import PORT, VIP, ProbeNet, can_make_namespaces
 
 LENGTHS_S = (0.055, 0.423, 1.707)
 INTERVAL_S = 0.01
 ROUNDS = 10
 PAUSE_S = 0.3
-_FPING = re.compile(r"\[(?P<at>[\d.]+)\] \S+ : \[\d+\], \d+ bytes, (?P<ms>[\d.]+) ms")
-_PING = re.compile(r"\[(?P<at>[\d.]+)\] .*icmp_seq=\d+ .*time=(?P<ms>[\d.]+) ms")
+OTHERS = {
+    "fping": ("-D", "-l", "-p", f"{1000 * INTERVAL_S:g}", VIP),
+    "ping": ("-n", "-D", "-i", f"{INTERVAL_S:g}", VIP),
+}
+ANSWERS = {
+    "fping": re.compile(r"\[(?P<at>[\d.]+)\] \S+ : \[\d+\], \d+ bytes, (?P<ms>[\d.]+) ms"),
+    "ping": re.compile(r"\[(?P<at>[\d.]+)\] .*icmp_seq=\d+ .*time=(?P<ms>[\d.]+) ms"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,12 @@ def of_haos(history: History, cuts: list[Cut]) -> Seen:
     return Seen("haos", [outage.outage_s if outage else None for outage in found], steps)
 
 
-def of_lines(name: str, pattern: re.Pattern[str], lines: str, cuts: list[Cut]) -> Seen:
+def of_lines(name: str, lines: str, cuts: list[Cut]) -> Seen:
     """Judge by the answers that the program printed, with its own stamps on the wall clock."""
     ahead_s = time.time() - time.monotonic()
     sent = [
         float(found["at"]) - float(found["ms"]) / 1000 - ahead_s
-        for found in map(pattern.match, lines.splitlines())
+        for found in map(ANSWERS[name].match, lines.splitlines())
         if found
     ]
     pairs = list(pairwise(sent))
@@ -79,28 +87,23 @@ def of_lines(name: str, pattern: re.Pattern[str], lines: str, cuts: list[Cut]) -
     return Seen(name, outages, steps)
 
 
-def measure(length_s: float, rounds: int) -> tuple[list[Cut], list[Seen]]:
+def measure(length_s: float, rounds: int, service: Service) -> tuple[list[Cut], list[Seen]]:
     """Make outages of one length, all seen by the three probers at once."""
     with ProbeNet() as net:
+        net.serve(1)
         net.hold(1)
         net.await_answer()
-        others = [
-            Other(net, "fping", "-D", "-l", "-p", f"{1000 * INTERVAL_S:g}", VIP),
-            Other(net, "ping", "-n", "-D", "-i", f"{INTERVAL_S:g}", VIP),
-        ]
-        probe = RemoteObserver(net.door()).start_probe(ipaddress.ip_address(VIP), interval_s=INTERVAL_S)
+        others = {name: Other(net, name, *options) for name, options in OTHERS.items() if shutil.which(name)}
+        observer = RemoteObserver(net.door())
+        probe = observer.start_probe(ipaddress.ip_address(VIP), interval_s=INTERVAL_S, service=service)
         cuts: list[Cut] = []
         for number in range(rounds):
             probe.wait(reaches(time.monotonic() + PAUSE_S), 10.0)
             cuts.append(Cut(*net.cut(1, length_s, phase_s=number * INTERVAL_S / rounds)))
         probe.wait(reaches(time.monotonic() + PAUSE_S), 10.0)
         history = probe.stop()
-        said = [other.finish() for other in others]
-    return cuts, [
-        of_haos(history, cuts),
-        of_lines("fping", _FPING, said[0], cuts),
-        of_lines("ping", _PING, said[1], cuts),
-    ]
+        said = {name: other.finish() for name, other in others.items()}
+    return cuts, [of_haos(history, cuts), *(of_lines(name, lines, cuts) for name, lines in said.items())]
 
 
 def reaches(at_s: float) -> Callable[[History], bool]:
@@ -130,12 +133,16 @@ def main() -> int:
     if reason := can_make_namespaces():
         print(reason, file=sys.stderr)
         return 1
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
+    rounds = next((int(word) for word in sys.argv[1:] if word.isdigit()), ROUNDS)
+    service = Service(f"tcp:{PORT}", PORT) if "service" in sys.argv[1:] else NO_SERVICE
+    for name in OTHERS:
+        if not shutil.which(name):
+            print(f"{name} is not installed: nothing to compare with", file=sys.stderr)
     print(
         f"{'outage':>9} {'prober':<6} {'median':>9} {'error: mean':>12} {'worst':>8} {'within 15 ms':>13}   interval"
     )
     for length_s in LENGTHS_S:
-        cuts, all_seen = measure(length_s, rounds)
+        cuts, all_seen = measure(length_s, rounds, service)
         for seen in all_seen:
             print(row(cuts, seen))
     return 0

@@ -38,6 +38,23 @@ for line in sys.stdin:
 """Disables and enables a port of the bridge: every frame both ways is dropped, at once, and no carrier is lost."""
 
 
+PORT = 8080
+_SERVER = f"""
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    timeout = 60
+    def do_GET(self):
+        self.send_response(200 if self.headers["Host"] == "web.example.org:{PORT}" else 404)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("", {PORT}), Handler)
+print("ready", flush=True)
+server.serve_forever()
+"""
+"""A service behind the VIP: it answers to one name alone, and lets a connection that says nothing be."""
+
+
 class Namespace:
     """A network namespace, held by a process that ends when its stdin does."""
 
@@ -76,6 +93,7 @@ class ProbeNet:
 
     def __init__(self, nodes: int = 1) -> None:
         self._gates: dict[int, subprocess.Popen[str]] = {}
+        self._servers: list[subprocess.Popen[bytes]] = []
         self.observer = Namespace()
         self.nodes = {number: Namespace(self.observer) for number in range(1, nodes + 1)}
         self.observer.do(
@@ -107,6 +125,9 @@ class ProbeNet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for server in self._servers:
+            server.kill()
+            server.communicate()
         for gate in self._gates.values():
             gate.communicate()
         for node in self.nodes.values():
@@ -121,6 +142,14 @@ class ProbeNet:
     def hold(self, node: int) -> None:
         """Give a node the VIP, silently."""
         self.nodes[node].do(f"ip addr add {VIP}/32 dev ens3", f"ip addr add {VIP6}/128 dev ens3 nodad")
+
+    def serve(self, node: int) -> None:
+        """Let a service run on a node, on PORT of all its addresses."""
+        command = [*self.nodes[node].enter, sys.executable, "-c", _SERVER]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._servers.append(server)
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
 
     def drop(self, node: int) -> None:
         """Take the VIP from a node, silently."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,27 +14,13 @@ from haos.adapters.prober import RemoteObserver
 from haos.core.outage import achieved_interval_s, blind_s, worst_outage
 from haos.core.probe import History, Service
 from haos.core.service_probe import failures, flow_losses, is_serving, service_outage, was_asked
-from tests.lab.probe_net import VIP, ProbeNet, can_make_namespaces
+from tests.lab.probe_net import PORT, VIP, ProbeNet, can_make_namespaces
 
 pytestmark = pytest.mark.lab
 
 INTERVAL_S = 0.01
 TIMEOUT_S = 10.0
-PORT = 8080
 ADDRESS = ipaddress.ip_address(VIP)
-_SERVER = f"""
-import http.server
-class Handler(http.server.BaseHTTPRequestHandler):
-    timeout = 60
-    def do_GET(self):
-        self.send_response(200 if self.headers["Host"] == "web.example.org:{PORT}" else 404)
-        self.end_headers()
-    def log_message(self, *_):
-        pass
-server = http.server.ThreadingHTTPServer(("", {PORT}), Handler)
-print("ready", flush=True)
-server.serve_forever()
-"""
 
 
 @pytest.fixture
@@ -44,31 +29,17 @@ def net() -> Iterator[ProbeNet]:
     if reason:
         pytest.skip(reason)
     with ProbeNet(nodes=2) as net:
-        servers = [serve(net, number) for number in net.nodes]
+        for number in net.nodes:
+            net.serve(number)
         net.hold(1)
         net.await_answer()
         yield net
-        for server in servers:
-            server.kill()
-            server.communicate()
-
-
-def serve(net: ProbeNet, node: int) -> subprocess.Popen[str]:
-    server = subprocess.Popen(
-        [*net.nodes[node].enter, sys.executable, "-c", _SERVER],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert server.stdout is not None
-    assert server.stdout.readline() == "ready\n"
-    return server
 
 
 def start(net: ProbeNet, probe: str, *, root: bool = True) -> RemoteProbe:
     service = Service(probe, PORT)
     running = RemoteObserver(net.door(root=root)).start_probe(ADDRESS, interval_s=INTERVAL_S, service=service)
-    assert running.wait(lambda history: is_serving(history, 5) and has_flow(history), TIMEOUT_S)
+    assert running.wait(lambda history: is_serving(history) and has_flow(history), TIMEOUT_S)
     return running
 
 
@@ -78,7 +49,7 @@ def has_flow(history: History) -> bool:
 
 def well_after(since_s: float) -> Callable[[History], bool]:
     """Return a condition: since then everything has been well long enough for any trouble to be seen."""
-    return lambda history: is_serving(history, 5) and has_flow(history) and history.now_s > since_s + 1.0
+    return lambda history: is_serving(history) and has_flow(history) and history.now_s > since_s + 1.0
 
 
 @pytest.mark.parametrize("probe", [f"tcp:{PORT}", f"http://web.example.org:{PORT}/"])
