@@ -9,6 +9,8 @@ from haos.core.leg import Leg
 from haos.view.cells import BOTH, LOST, SOMEBODY, STRANGER, cells, within
 
 BEFORE_S, AFTER_S = 0.2, 1.0
+SHORTEST_S = 0.4
+"""What comes after a leg is not its own; but a picture of its last moments alone would say little."""
 LONGEST_LEAD_S = 1.5
 """A fault that came longer before the move is not in the picture: a failback waits for its preempt delay."""
 ASK_S = 1.0
@@ -61,7 +63,10 @@ def window(leg: Leg) -> Window:
         begin_s = end_s = known.get(TAKEOVER, known.get(FAULT, leg.start_s))
     if FAULT in known and begin_s - LONGEST_LEAD_S <= known[FAULT] < begin_s:
         begin_s = known[FAULT]
-    return Window(begin_s - BEFORE_S, max(begin_s, end_s, known.get(TAKEOVER, begin_s)) + AFTER_S)
+    last_s = max(begin_s, end_s, known.get(TAKEOVER, begin_s)) + AFTER_S
+    if leg.end_s > begin_s:
+        last_s = min(last_s, max(leg.end_s, begin_s + SHORTEST_S))
+    return Window(begin_s - BEFORE_S, last_s)
 
 
 def strip(leg: Leg, letters: Mapping[str, str], width: int) -> tuple[str, ...]:

@@ -154,6 +154,13 @@ def test_a_fault_long_before_the_move_is_left_out_of_the_picture() -> None:
     assert "▶" in strip(slow, LETTERS, 60)
 
 
+def test_a_picture_ends_where_its_leg_does() -> None:
+    leg = replace(moved("kill", 0.1), end_s=501.8)
+    assert window(leg).last_s == 501.8
+    assert window(replace(leg, end_s=501.1)).last_s == pytest.approx(501.0 + 0.4)
+    assert strip(leg, LETTERS, 60)[-1] == "S"
+
+
 def test_without_the_nodes_logs_the_outage_alone_is_shown() -> None:
     bare = [replace(leg, insight=Insight()) for leg in usual().legs]
     _, out, err = screen(report_of(bare))
