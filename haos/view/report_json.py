@@ -12,7 +12,7 @@ from haos.core.outage import Outage, is_lost
 from haos.core.report import FailoverReport
 from haos.core.spread import Spread
 from haos.view.cells import within
-from haos.view.failover_table import rounded
+from haos.view.failover_table import rounded, without_connection_s, without_service_s
 from haos.view.tally import Tally, fault_of, known_outage_s, tallies
 
 SCHEMA = "haos/failover-test/1"
@@ -113,6 +113,7 @@ def _leg(leg: Leg) -> Object:
         "holders": _holders(leg.insight.holders),
         "service": _service(leg),
         "flow": _flow(leg),
+        "flow_outage_s": rounded(without_connection_s(leg)),
     }
 
 
@@ -173,6 +174,7 @@ def _service(leg: Leg) -> Object | None:
     failed = [one for one in tries if one.failure]
     return {
         "probe": history.service.probe,
+        "outage_s": rounded(without_service_s(leg)),
         "tries": len(tries),
         "failed": len(failed),
         "first_failure_s": rounded(failed[0].sent_s) if failed else None,
