@@ -212,14 +212,6 @@ class Unweigh:
     weight: int
 
 
-@dataclass(frozen=True)
-class Reinstate:
-    """Undo of a withdrawal."""
-
-    node: str
-    pair: str
-
-
 Undo = (
     DeletePort
     | ReleasePort
@@ -230,7 +222,6 @@ Undo = (
     | CleanNode
     | RestoreNode
     | Unweigh
-    | Reinstate
 )
 
 
@@ -255,5 +246,3 @@ def describe_undo(undo: Undo) -> str:
             return f"earlier configuration of pair {removal.pair} on {node}"
         case Unweigh(node, pair, _):
             return f"weight of pair {pair} on {node}"
-        case Reinstate(node, pair):
-            return f"withdrawal of pair {pair} on {node}"

@@ -69,16 +69,18 @@ class Switchover:
         return vrrp.bound_of_clean_stop_s(self.before.timing, [HIGHEST])
 
     @property
-    def weights(self) -> dict[str, int]:
-        """Node name -> the weight to give it, in this order: nobody shall be as high as the target."""
+    def weights(self) -> tuple[tuple[Node, int], ...]:
+        """The weights to give, in this order: nobody shall be as high as the target."""
         if not self.moves and self.after == self.before:
-            return {}
-        wanted = {}
+            return ()
+        wanted = []
         for node in self.nodes:
             priority, now = self.filed_priority(node), self.weight_on(node)
             if node is not self.target and priority + now >= HIGHEST:
-                wanted[node.name] = HIGHEST - 1 - priority
-        return wanted if self.weight_on(self.target) == RAISED else {**wanted, self.target.name: RAISED}
+                wanted.append((node, HIGHEST - 1 - priority))
+        if self.weight_on(self.target) != RAISED:
+            wanted.append((self.target, RAISED))
+        return tuple(wanted)
 
     @property
     def stale(self) -> tuple[Node, ...]:
@@ -89,7 +91,8 @@ class Switchover:
     @property
     def weighed(self) -> tuple[Node, ...]:
         """The nodes whose weight is to go in the end, the target last."""
-        heavy = [node for node in self.nodes if self.weight_on(node) or node.name in self.weights]
+        given = [node for node, _ in self.weights]
+        heavy = [node for node in self.nodes if self.weight_on(node) or node in given]
         return tuple(sorted(heavy, key=lambda node: node is self.target))
 
     @property

@@ -45,11 +45,11 @@ def is_for_people(style: Style) -> bool:
 
 def _items(move: Switchover) -> Iterator[Item]:
     pair = move.before
-    for name, weight in move.weights.items():
-        said = f"raised to {HIGHEST}" if name == move.target.name else f"lowered by {-weight}"
-        yield Item(CHANGE, "weight", f"{name}: its priority is {said}, by a file and without a reload")
+    for node, _ in move.weights:
+        said = f"raised to {HIGHEST}" if node is move.target else f"lowered to {HIGHEST - 1}"
+        yield Item(CHANGE, "weight", f"{node.name}: its priority is {said}, by a file and without a reload")
     if move.moves and move.way is Way.WITHDRAW:
-        yield Item(CHANGE, "file", f"{move.active.name}: {pair_path(pair.name)}, moved aside for the move")
+        yield Item(CHANGE, "file", f"{move.active.name}: {pair_path(pair.name)}, aside, guarded by a timer")
     if move.after != move.before:
         changed = ", ".join(f"{node.name} {move.after.priority_of(node)}" for node in move.nodes
                             if move.after.priority_of(node) != pair.priority_of(node))  # fmt: skip

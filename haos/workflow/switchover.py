@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from haos.core.changes import Reinstate, RestoreNode, RewriteRecord, Undo, Unweigh
+from haos.core.changes import RestoreNode, RewriteRecord, Undo, Unweigh
 from haos.core.judgement import Promise, judge_leg
 from haos.core.leg import Leg
 from haos.core.model import Instance, Node, Pair, Role, Timing
@@ -24,6 +24,8 @@ from haos.errors import (
     VerificationError,
 )
 from haos.workflow.context import Context, Probe
+from haos.workflow.faults_node import WITHDRAW
+from haos.workflow.injection import Injection
 from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
 from haos.workflow.peers import not_seen_by_peers
@@ -176,23 +178,24 @@ def _watched(prepared: Prepared, ctx: Context) -> Iterator[Probe | None]:
 
 def _move(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context) -> None:
     """Let the target take over, and wait until it has."""
-    pair, agents = move.before, {node.name: ctx.fleet.node(node.instance) for node in move.nodes}
+    pair, target = move.before, move.target
     if probe is not None:
         probe.mark(LABEL)
     undos += [Unweigh(node.name, pair.name, move.weight_on(node)) for node in move.weighed]
-    for name, weight in move.weights.items():
-        with ctx.progress.step(f"{'raise' if name == move.target.name else 'lower'} {name}"):
-            agents[name].weigh(pair.name, weight)
+    for node, weight in move.weights:
+        with ctx.progress.step(f"{'raise' if node is target else 'lower'} {node.name}"):
+            ctx.fleet.node(node.instance).weigh(pair.name, weight)
     if not move.moves:
         return
-    if move.is_withdrawn(move.target):
-        with ctx.progress.step(f"bring {move.target.name} back"):
-            agents[move.target.name].reinstate(pair.name)
+    if move.is_withdrawn(target):
+        with ctx.progress.step(f"bring {target.name} back"):
+            _write(move, target, pair, ctx)
             _await_fit(move, ctx)
     if move.way is Way.WITHDRAW:
         with ctx.progress.step(f"withdraw on {move.active.name}"):
-            undos.append(Reinstate(move.active.name, pair.name))
-            agents[move.active.name].withdraw(pair.name)
+            undos.append(_restore(move, move.active))
+            # Guarded by the node's own timer: if haos is killed, the pair is not without a Backup for long.
+            Injection(WITHDRAW, pair, move.active, move.bound_s, ctx).make()
     title = f"wait until {move.target.name} is Active{_delay(move)}"
     names = {node.port.mac: node.name for node in move.nodes}
     with ctx.progress.measuring(title, probe.history, names) if probe else ctx.progress.step(title):
@@ -245,12 +248,21 @@ def _exchange(move: Switchover, undos: list[Undo], ctx: Context) -> None:
             if not rewrite_record(move.before.reservation_id, old, new, ctx):
                 raise CloudError("somebody else has changed the pair meanwhile", hint="run the same command again")
     for node in move.stale:
-        config, agent = move.config(node, move.after), ctx.fleet.node(node.instance)
-        removal = Removal(config.pair, config.vip, config.interface)
         with ctx.progress.step(f"write the new priority on {node.name}"):
-            undos.append(RestoreNode(node.name, removal, move.config(node, move.before)))
-            agent.configure(config)
-            agent.activate()
+            undos.append(_restore(move, node))
+            _write(move, node, move.after, ctx)
+
+
+def _write(move: Switchover, node: Node, pair: Pair, ctx: Context) -> None:
+    """Give a node the pair in this form; a withdrawal there ends with it."""
+    agent = ctx.fleet.node(node.instance)
+    agent.configure(move.config(node, pair))
+    agent.activate()
+
+
+def _restore(move: Switchover, node: Node) -> RestoreNode:
+    config = move.config(node, move.before)
+    return RestoreNode(node.name, Removal(config.pair, config.vip, config.interface), config)
 
 
 def _let_go(move: Switchover, probe: Probe | None, ctx: Context) -> None:

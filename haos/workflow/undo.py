@@ -11,7 +11,6 @@ from haos.core.changes import (
     DeleteGroup,
     DeletePort,
     PortAmendment,
-    Reinstate,
     ReleasePort,
     RestoreNode,
     RestoreRules,
@@ -80,8 +79,6 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
             agent.activate()
         case Unweigh(node, pair, weight):
             ctx.fleet.node(nodes[node].instance).weigh(pair, weight)
-        case Reinstate(node, pair):
-            ctx.fleet.node(nodes[node].instance).reinstate(pair)
 
 
 def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:

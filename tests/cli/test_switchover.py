@@ -120,10 +120,7 @@ def test_where_the_active_has_to_leave_first_the_bound_is_said(
     pair(**wanted)
     ended = haos("switchover")
     assert promise in ended.out.splitlines()
-    assert (
-        "  ~ file           ha_first: /etc/keepalived/haos.d/ha_first-ha_second.conf, moved aside for the move"
-        in (ended.out.splitlines())
-    )
+    assert "ha_first: /etc/keepalived/haos.d/ha_first-ha_second.conf, aside, guarded by a timer\n" in ended.out
     assert ended.code == 0
 
 
