@@ -138,6 +138,7 @@ def _with_view(row: NodeStatus, member: Member, node: Node, view: CloudView, loo
         config=config,
     )
     troubles = [*row.troubles, *_config_troubles(found, words, facts, mend)]
+    troubles += _weight_troubles(found, view.pair, facts)
     return replace(found, troubles=(*troubles, *_role_troubles(found, view.pair, mend)))
 
 
@@ -172,6 +173,17 @@ def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, mend:
         )
     elif not facts.daemon_enabled:
         yield Trouble("not-enabled", row.name, "keepalived would not start when the node boots", mend, grave=False)
+
+
+def _weight_troubles(row: NodeStatus, pair: Pair, facts: NodeFacts) -> Iterator[Trouble]:
+    if weight := facts.weights.get(pair.name):
+        yield Trouble(
+            "switchover",
+            row.name,
+            f"a switchover was broken off, or is under way: its priority counts {weight:+} there",
+            f"haos switchover {pair.name} goes on from there",
+            grave=False,
+        )
 
 
 def _role_troubles(row: NodeStatus, pair: Pair, mend: str) -> Iterator[Trouble]:

@@ -10,32 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from haos.core.changes import RestoreNode, RewriteRecord, Undo, Unweigh
+from haos.core.changes import Undo
 from haos.core.judgement import Promise, judge_leg
 from haos.core.leg import Leg
-from haos.core.model import Instance, Node, Pair, Role, Timing
-from haos.core.node import Removal, Sight
+from haos.core.model import Instance, Node, Pair
 from haos.core.outage import Verdict, total_unanswered
-from haos.core.switchover import Look, Switchover, Way, decide, is_ready, objections, records
+from haos.core.switchover import Look, Switchover, decide, objections
 from haos.errors import (
-    CloudError,
     NotFoundError,
     UnsatisfiableError,
     VerificationError,
 )
 from haos.workflow.context import Context, Probe
-from haos.workflow.faults_node import WITHDRAW
-from haos.workflow.injection import Injection
 from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
-from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,
     POLL_S,
     PROBE_INTERVAL_S,
-    SETTLE_TIMEOUT_S,
-    backup_ready,
     has_settled,
     is_answered,
     macs_of,
@@ -43,13 +36,10 @@ from haos.workflow.settle import (
     sights_of,
 )
 from haos.workflow.status import find_watcher
-from haos.workflow.undo import raise_after_undo, rewrite_record
+from haos.workflow.switchover_steps import LABEL, STAYED, disagreement, exchange, let_go, take_over
+from haos.workflow.undo import raise_after_undo
 
-LABEL = "switchover"
-STAYED = "stayed"
-"""The moment from which nothing holds the VIP but the priorities in the files."""
 STEADY_TIMEOUT_S = 5.0
-SLOWEST_POLL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +112,8 @@ def _look(pair: Pair, nodes: tuple[Node, ...], ctx: Context) -> tuple[tuple[Node
         if active is not None and not reasons:
             return nodes, looks, active
         if ctx.clock.now_s() >= deadline_s:
-            raise _unfit(pair, reasons or [f"the nodes do not agree on one Active: {_disagreement(sights)}"])
+            raise _unfit(pair, reasons or [f"the nodes do not agree on one Active: {disagreement(sights)}"])
         ctx.clock.sleep(POLL_S)
-
-
-def _disagreement(sights: dict[str, Sight]) -> str:
-    return ", ".join(f"{name} is {sight.role}{' with the VIP' * sight.holds_vip}" for name, sight in sights.items())
 
 
 def _unfit(pair: Pair, reasons: list[str]) -> UnsatisfiableError:
@@ -146,9 +132,9 @@ def switchover(prepared: Prepared, ctx: Context) -> Switched:
     with _watched(prepared, ctx) as probe:
         undos: list[Undo] = []
         try:
-            _move(move, probe, undos, ctx)
-            _exchange(move, undos, ctx)
-            _let_go(move, probe, ctx)
+            take_over(move, probe, undos, ctx)
+            exchange(move, undos, ctx)
+            let_go(move, probe, ctx)
         except (Exception, KeyboardInterrupt) as error:
             hint = f"haos switchover {move.before.name} --to {move.target.name} goes on from here"
             raise_after_undo(error, undos, move.nodes, ctx, hint=hint)
@@ -176,129 +162,6 @@ def _watched(prepared: Prepared, ctx: Context) -> Iterator[Probe | None]:
         probe.stop()
 
 
-def _move(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context) -> None:
-    """Let the target take over, and wait until it has."""
-    pair, target = move.before, move.target
-    if probe is not None:
-        probe.mark(LABEL)
-    undos += [Unweigh(node.name, pair.name, move.weight_on(node)) for node in move.weighed]
-    for node, weight in move.weights:
-        with ctx.progress.step(f"{'raise' if node is target else 'lower'} {node.name}"):
-            ctx.fleet.node(node.instance).weigh(pair.name, weight)
-    if not move.moves:
-        return
-    if move.is_withdrawn(target):
-        with ctx.progress.step(f"bring {target.name} back"):
-            _write(move, target, pair, ctx)
-            _await_fit(move, ctx)
-    if move.way is Way.WITHDRAW:
-        with ctx.progress.step(f"withdraw on {move.active.name}"):
-            undos.append(_restore(move, move.active))
-            # Guarded by the node's own timer: if haos is killed, the pair is not without a Backup for long.
-            Injection(WITHDRAW, pair, move.active, move.bound_s, ctx).make()
-    title = f"wait until {move.target.name} is Active{_delay(move)}"
-    names = {node.port.mac: node.name for node in move.nodes}
-    with ctx.progress.measuring(title, probe.history, names) if probe else ctx.progress.step(title):
-        _await_there(move, LABEL, probe, ctx)
-
-
-def _delay(move: Switchover) -> str:
-    delay_s = move.before.timing.preempt_delay_s
-    return f", after its preempt delay of {delay_s} s" if move.way is Way.RAISE and delay_s else ""
-
-
-def _await_there(move: Switchover, since: str, probe: Probe | None, ctx: Context) -> None:
-    """Wait until the target alone has the VIP, and is who answers for it. Raises VerificationError."""
-    pair, target = move.before, move.target
-    timing = pair.timing
-    timeout_s = SETTLE_TIMEOUT_S + timing.preempt_delay_s + 6 * timing.advertisement_interval_s
-    deadline_s = ctx.clock.now_s() + timeout_s
-    while one_active(move.nodes, sights := sights_of(pair, move.nodes, ctx)) is not target:
-        if ctx.clock.now_s() >= deadline_s:
-            seen = _disagreement(sights)
-            why = f"{target.name} did not become the only Active in {timeout_s:.0f} s: {seen}"
-            raise VerificationError(why, hint=_look_there(move))
-        ctx.clock.sleep(_pause_s(timing))
-    macs = macs_of(target, pair)
-    if probe is None:
-        wrong = not_seen_by_peers(target, macs, pair, move.nodes, ctx)
-    elif probe.wait(lambda history: has_settled(history, since, macs), timeout_s) or probe.history().lost:
-        wrong = None  # what was not seen makes the verdict; it is no reason to go back
-    else:
-        wrong = f"the observer is not answered by {target.name} alone"
-    if wrong is not None:
-        raise VerificationError(wrong, hint=_look_there(move))
-
-
-def _look_there(move: Switchover) -> str:
-    return f"what was done is undone; haos status {move.before.name}"
-
-
-def _pause_s(timing: Timing) -> float:
-    """Return how long to wait between two looks: each leaves a line in keepalived's log, and a delay may be long."""
-    return min(SLOWEST_POLL_S, max(POLL_S, timing.preempt_delay_s / 20 if timing.preempt else 0.0))
-
-
-def _exchange(move: Switchover, undos: list[Undo], ctx: Context) -> None:
-    """Exchange the priorities: in the record first, then on the target, then on the others."""
-    old, new = records(move)
-    if old != new:
-        with ctx.progress.step("write the record"):
-            undos.append(RewriteRecord(move.before.reservation_id, old, new))
-            if not rewrite_record(move.before.reservation_id, old, new, ctx):
-                raise CloudError("somebody else has changed the pair meanwhile", hint="run the same command again")
-    for node in move.stale:
-        with ctx.progress.step(f"write the new priority on {node.name}"):
-            undos.append(_restore(move, node))
-            _write(move, node, move.after, ctx)
-
-
-def _write(move: Switchover, node: Node, pair: Pair, ctx: Context) -> None:
-    """Give a node the pair in this form; a withdrawal there ends with it."""
-    agent = ctx.fleet.node(node.instance)
-    agent.configure(move.config(node, pair))
-    agent.activate()
-
-
-def _restore(move: Switchover, node: Node) -> RestoreNode:
-    config = move.config(node, move.before)
-    return RestoreNode(node.name, Removal(config.pair, config.vip, config.interface), config)
-
-
-def _let_go(move: Switchover, probe: Probe | None, ctx: Context) -> None:
-    """Take the weights away, and see that the VIP stays where it is."""
-    if probe is not None:
-        probe.mark(STAYED)
-    for node in move.weighed:
-        with ctx.progress.step(f"let {node.name} count as its priority says"):
-            ctx.fleet.node(node.instance).weigh(move.before.name, 0)
-    with ctx.progress.step(f"see that {move.target.name} keeps the VIP"):
-        _await_there(move, STAYED, probe, ctx)
-        _await_backup(move, ctx)
-
-
-def _await_fit(move: Switchover, ctx: Context) -> None:
-    """Wait until the target is there again to take over. Raises VerificationError."""
-    deadline_s = ctx.clock.now_s() + SETTLE_TIMEOUT_S
-    while True:
-        sight = sights_of(move.before, (move.target,), ctx)[move.target.name]
-        if is_ready(move.before, sight) or sight.role is Role.ACTIVE:
-            return
-        if ctx.clock.now_s() >= deadline_s:
-            raise VerificationError(
-                f"{move.target.name} is {sight.role} and does not become a Backup", hint=_look_there(move)
-            )
-        ctx.clock.sleep(POLL_S)
-
-
-def _await_backup(move: Switchover, ctx: Context) -> None:
-    deadline_s = ctx.clock.now_s() + SETTLE_TIMEOUT_S
-    while not backup_ready(move.after, sights_of(move.after, move.nodes, ctx)):
-        if ctx.clock.now_s() >= deadline_s:
-            raise VerificationError(f"no Backup is ready beside {move.target.name}", hint=_look_there(move))
-        ctx.clock.sleep(POLL_S)
-
-
 def _judged(move: Switchover, observer: Instance | None, probe: Probe | None) -> Switched:
     names = move.active.name, move.target.name
     bound_s = move.bound_s + 2 * PROBE_INTERVAL_S
@@ -306,6 +169,9 @@ def _judged(move: Switchover, observer: Instance | None, probe: Probe | None) ->
         reason = "no observer: nobody saw from outside how long the VIP was gone"
         return Switched(move, None, Leg(LABEL, *names, bound_s, None, Verdict.UNKNOWN, reason))
     history = probe.history()
+    if history.lost is not None:
+        reason = f"the observer was lost: {history.lost}"
+        return Switched(move, observer, Leg(LABEL, *names, bound_s, None, Verdict.UNKNOWN, reason, history))
     start_s = history.mark(LABEL).at_s - history.mark(LABEL).error_s
     macs = macs_of(move.target, move.after)
     judged = judge_leg(

@@ -24,6 +24,7 @@ from haos.errors import (
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.request import CreateRequest
+from haos.workflow.status import status
 from haos.workflow.switchover import Switched, prepare, switchover
 from haos.workflow.teardown import teardown
 from tests.fakes import FakeNode, Killed, World, add_instance, context_of, howto_world
@@ -348,6 +349,24 @@ def test_killed_at_every_effect_the_vip_is_there_and_any_command_goes_on(
             assert not any(one.files or one.weights for one in world.nodes.values())
 
 
+def test_a_switchover_that_was_killed_is_named_by_status_and_by_check() -> None:
+    world = made()
+    strike_at(world, effects_of("preempt").index("describe"), "before", Killed, once=False)
+    with pytest.raises(Killed):
+        move(world)
+    world.effects.strike = lambda *_: None
+    seen = status(None, None, context_of(world))
+    assert seen.healthy, "the pair is well; its VIP is on its way"
+    [row] = [row for row in seen.nodes if row.name == "ha_second"]
+    assert [(trouble.code, trouble.remedy) for trouble in row.troubles] == [
+        ("switchover", "haos switchover ha_first-ha_second goes on from there")
+    ]
+    warnings = prepare_create(HOWTO, context_of(world)).warnings
+    assert [finding.code for finding in warnings] == ["unfinished-switchover"]
+    move(world)
+    assert not [trouble for row in status(None, None, context_of(world)).nodes for trouble in row.troubles]
+
+
 def test_interrupted_it_undoes_all() -> None:
     world = made()
     before = world.snapshot()
@@ -405,11 +424,12 @@ def test_a_record_that_somebody_changed_meanwhile_is_left_alone() -> None:
     assert not node(world, "ha_second").weights
 
 
-def test_a_lost_observer_is_unknown_and_the_vip_moves_all_the_same() -> None:
+@pytest.mark.parametrize("where", ["weigh ha_second", "describe"])
+def test_a_lost_observer_is_unknown_and_the_vip_moves_all_the_same(where: str) -> None:
     world = made()
 
     def strike(at: int, name: str, when: str) -> None:
-        if name == "describe":
+        if name == where:
             ctx.fleet.watcher.probes[-1].lost = "connection reset"  # type: ignore[attr-defined]
 
     ctx = context_of(world)
