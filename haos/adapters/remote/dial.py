@@ -111,7 +111,8 @@ class Dial:
         judge(head)
 
     def close(self) -> None:
-        """Give it up."""
+        """Give it up, and the circle of references with it: nobody collects garbage here."""
+        self.course.close()
         self.socket.close()
 
 
