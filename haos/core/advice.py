@@ -29,6 +29,8 @@ UNFENCED = {
         "haos check PAIR says whether security groups and firewalls let protocol 112 through",
     ),
 }
+CUT_OFF = ("partition", "link-down", "port-down", "pause")
+"""Faults under which the old node keeps the VIP where nobody hears it."""
 SCALES = ("stop", "withdraw", "kill", "partition", "link-down", "port-down", "reboot", "power-off", "pause")
 """Faults whose bound is proportional to the advertisement interval."""
 
@@ -164,19 +166,21 @@ def _faster(report: FailoverReport, label: str, bound_s: float, limit_s: float) 
 
 
 def _dual_active(report: FailoverReport) -> Iterator[Advice]:
+    """Tell of two nodes that were heard: one that is cut off keeps the VIP too, and harms nobody by it."""
     for label, legs in _by_label(report.legs).items():
-        held_s = max((leg.insight.dual_active_s or 0.0 for leg in legs), default=0.0)
         answered_s = max((leg.insight.dual_answers_s for leg in legs), default=0.0)
-        if max(held_s, answered_s) <= max(NOTABLE_S, report.max_dual_active_s):
+        held_s = max((leg.insight.dual_active_s or 0.0 for leg in legs), default=0.0)
+        blind = "+" not in report.method and legs[0].fault not in CUT_OFF
+        if max(answered_s, held_s if blind else 0.0) <= max(NOTABLE_S, report.max_dual_active_s):
             continue
-        what = f"both answered the observer for {answered_s:.1f} s" if answered_s else "none was seen to answer twice"
+        what = f"both answered the observer for {answered_s:.1f} s"
+        if blind:
+            what = f"both held the VIP for {held_s:.1f} s, and who answers is not seen from {report.observer}"
         why, hint = UNFENCED.get(
-            label, ("a node kept the VIP after another had taken it over", "haos status shows who holds it now")
+            legs[0].fault or label,
+            ("a node kept the VIP after another had taken it over", "haos status shows who holds it now"),
         )
-        yield Advice(
-            "dual-active", f"{label}: two nodes held the VIP for {held_s:.1f} s, {what}: {why}",
-            hint.replace("PAIR", report.pair.name),
-        )  # fmt: skip
+        yield Advice("dual-active", f"{label}: {what}: {why}", hint.replace("PAIR", report.pair.name))
 
 
 def _learned_late(report: FailoverReport) -> Iterator[Advice]:

@@ -16,6 +16,10 @@ STRANGER = "?"
 """Answered by a MAC that is no node's."""
 
 
+STANDS_S = 0.25
+"""So long a question stands until the next one at most: while the VIP is dark none is asked, and nothing known."""
+
+
 class _Sent(Protocol):
     @property
     def sent_s(self) -> float: ...
@@ -68,10 +72,10 @@ def cells(
 
 
 def _answered_by_several(asks: Iterable[Ask]) -> Iterator[tuple[float, float]]:
-    """Yield (from, to) of each question that several nodes answered: it stands until the next one."""
+    """Yield (from, to) of each question that several nodes answered."""
     for ask, following in pairwise(asks):
         if len(set(ask.answers)) > 1:
-            yield ask.sent_s, following.sent_s
+            yield ask.sent_s, min(following.sent_s, ask.sent_s + STANDS_S)
 
 
 def runs(shown: Sequence[str]) -> Iterator[tuple[str, int]]:

@@ -16,15 +16,15 @@ from haos.view.tally import Tally, fault_of, known_outage_s, spread
 Column = Callable[[Tally], str]
 ALWAYS = ("Fault", "Outage", "Median", "Max", "Bound", "Verdict")
 """What no terminal is too narrow for."""
-DUAL = "Dual-Active"
+BOTH = "Both Answer"
 SERVICE, FLOW = "Service", "Connection"
 """So long the service answered no new client; so long a client with a connection was without."""
-WORTH = (SERVICE, FLOW, "Rounds", "Min", "p95", "From", "To", DUAL, "Detection", "Take-over", "No-Active")
+BY_LOGS = ("Detection", "Take-over", "Dual-Active", "No-Active")
+WORTH = (SERVICE, FLOW, "Rounds", BOTH, "Min", "p95", "From", "To", *BY_LOGS)
 """What else there is, what is missed most first."""
 SPLIT_S = 0.1
-"""Two nodes that hold the VIP for longer are no ordinary take-over: how long comes before the rest."""
-IF_KNOWN = (SERVICE, FLOW, "Detection", "Take-over", DUAL, "No-Active")
-
+"""Two nodes that answer for longer are no ordinary take-over; else there is no word of it."""
+IF_KNOWN = (SERVICE, FLOW, *BY_LOGS)
 
 Columns = dict[str, Sequence[str]]
 
@@ -33,8 +33,7 @@ def chosen_columns(groups: Sequence[Tally], width: int) -> tuple[Columns, Column
     """Return the columns that fit, in their order, and those that do not."""
     cells: Columns = {name: [column(group) for group in groups] for name, column in _columns(groups).items()}
     kept = [name for name in ALWAYS if name in cells]
-    split = any((leg.insight.dual_active_s or 0.0) > SPLIT_S for group in groups for leg in group.legs)
-    for name in sorted(WORTH, key=lambda name: not (split and name == DUAL)):
+    for name in (name for name in WORTH if name in cells):
         wider = [each for each in cells if each in (*kept, name)]
         if least_width(wider, list(zip(*(cells[each] for each in wider), strict=True))) <= width:
             kept.append(name)
@@ -66,11 +65,14 @@ def _columns(groups: Sequence[Tally]) -> Mapping[str, Column]:
         FLOW: lambda group: _longest(group, without_connection_s),
         "Detection": lambda group: _longest(group, lambda leg: leg.insight.detection_s),
         "Take-over": lambda group: _longest(group, lambda leg: leg.insight.takeover_s),
-        DUAL: lambda group: _longest(group, lambda leg: leg.insight.dual_active_s),
+        BOTH: lambda group: _longest(group, lambda leg: leg.insight.dual_answers_s),
+        "Dual-Active": lambda group: _longest(group, lambda leg: leg.insight.dual_active_s),
         "No-Active": lambda group: _longest(group, lambda leg: leg.insight.no_active_s),
         "Verdict": lambda group: str(group.verdict),
     }
     unknown = {name for name in IF_KNOWN if all(found[name](group) == "-" for group in groups)}
+    if all(leg.insight.dual_answers_s <= SPLIT_S for group in groups for leg in group.legs):
+        unknown.add(BOTH)
     return {name: column for name, column in found.items() if name not in unknown}
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from importlib import resources
 
 from haos.core import vrrp
 from haos.core.report import FailoverReport
-from haos.view.failover_table import seconds
+from haos.view.failover_table import chosen_columns
 from haos.view.nodes import leg_name, nodes_of
 from haos.view.outage_text import outage_text
 from haos.view.report_json import stamp
 from haos.view.svg import legend, picture
 from haos.view.tally import Tally, tallies
 
-COLUMNS = ("", "Rounds", "Min", "Median", "p95", "Max", "Bound", "Detection", "Take-over", "Dual-Active", "No-Active")
+ALL = 10_000
+"""So wide that every column has room."""
+FIRST = ("Fault", "Verdict")
+TOLD_BELOW = ("From", "To")
 
 
 def html(report: FailoverReport) -> str:
@@ -63,32 +66,33 @@ def _limits(report: FailoverReport) -> str:
 
 
 def _table(report: FailoverReport) -> Iterator[str]:
+    groups = tallies(report.legs)
+    found, _ = chosen_columns(groups, ALL)
+    columns = {name: found[name] for name in (*FIRST, *(each for each in found if each not in (*FIRST, *TOLD_BELOW)))}
     yield '<h2>Outages, in seconds</h2><div class="wide"><table><thead><tr>'
-    yield "".join(f"<th>{name}</th>" for name in (*COLUMNS, "Verdict")) + "</tr></thead><tbody>"
-    for group in tallies(report.legs):
-        values = "".join(f"<td>{escape(value)}</td>" for value in _row(group))
-        back = ' class="back"' if group.is_failback else ""
-        yield f'<tr{back}>{values}<td class="{group.verdict}">{group.verdict}</td></tr>'
+    yield "".join(f"<th{_kind(name)}>{name}</th>" for name in columns) + "</tr></thead><tbody>"
+    for group, row in zip(groups, zip(*columns.values(), strict=True), strict=True):
+        cells = "".join(
+            f"<td{_kind(name, group)}>{escape(group.label if name == 'Fault' else cell)}</td>"
+            for name, cell in zip(columns, row, strict=True)
+        )
+        yield f"<tr>{cells}</tr>"
     yield "</tbody></table></div>"
     yield (
         f'<p class="dim">The outage is the send time of the first answered probe after the gap, minus that of the '
         f"last before it, minus one interval. A verdict lets {vrrp.MARGIN_S:g} s more pass than the bound. Of the "
-        "times at the right, by the nodes' own logs, the longest of all rounds is shown.</p>"
+        "times at the right of it the longest of all rounds is shown; detection, take-over, dual-Active and "
+        "no-Active time are by the nodes' own logs.</p>"
     )
 
 
-def _row(group: Tally) -> Sequence[str]:
-    seen, known = group.outages, [leg.insight for leg in group.legs]
-    longest = ([one.detection_s for one in known], [one.takeover_s for one in known],
-               [one.dual_active_s for one in known], [one.no_active_s for one in known])  # fmt: skip
-    outages = (seen.least, seen.middle, seen.p95, seen.most) if seen else (None,) * 4
-    return (
-        group.label,
-        str(len(group.legs)),
-        *(seconds(value) for value in outages),
-        seconds(group.bound_s),
-        *(seconds(max((value for value in values if value is not None), default=None)) for values in longest),
-    )
+def _kind(name: str, group: Tally | None = None) -> str:
+    """Return the class of a cell, as an attribute."""
+    kinds = ["w"] if name in FIRST else []
+    if group is not None:
+        kinds += ["back"] if name == "Fault" and group.is_failback else []
+        kinds += [str(group.verdict)] if name == "Verdict" else []
+    return f' class="{" ".join(kinds)}"' if kinds else ""
 
 
 def _advice(report: FailoverReport) -> Iterator[str]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 from haos.core.leg import FAILBACK, Leg
-from haos.core.outage import LATE_S, is_lost
+from haos.core.outage import is_lost
 from haos.core.probe import Ask, Echo, History
-from haos.view.cells import BOTH, EMPTY, LOST, SOMEBODY, STRANGER, cells, runs, within
+from haos.view.cells import BOTH, EMPTY, LOST, SOMEBODY, STANDS_S, STRANGER, cells, runs, within
 from haos.view.report_json import end_of
 from haos.view.timeline import FAULT, TAKEOVER, Window, moments, window
 
@@ -118,7 +118,7 @@ def picture(leg: Leg, nodes: Sequence[str], label: str) -> str:
     names = {mac: name for mac, name in leg.names.items() if name in nodes}
     drawing.row("echo answered by", list(_answers(within(history.echoes, view.first_s, view.last_s), view, names)))
     if history.asks:
-        drawing.row("new client sees", list(_claims(history.asks, view, names)), thin=True)
+        drawing.row("new client sees", _claims(history.asks, view, names), thin=True)
     for title, pieces in _further(history, view):
         drawing.row(title, pieces, thin=True)
     for name, pieces in _holders(leg, view):
@@ -176,16 +176,19 @@ def _cells(shown: Sequence[str], first_s: float, cell_s: float) -> Iterator[Piec
         index += count
 
 
-def _claims(asks: Sequence[Ask], view: Window, names: Mapping[str, str]) -> Iterator[Piece]:
-    """Yield who answered a client with no memory: each question stands until the next."""
-    there = within(asks, view.first_s - LATE_S, view.last_s + LATE_S)
-    shown = [_claim({_who(mac, names) for mac in ask.answers}) for ask in there]
-    ends = [ask.sent_s for ask in there[1:]]
-    ends += [ends[-1] + ends[-1] - there[-2].sent_s] if ends else []
-    index = 0
-    for what, count in runs(shown[: len(ends)]):
-        yield Piece(there[index].sent_s, ends[index + count - 1], what)
-        index += count
+def _claims(asks: Sequence[Ask], view: Window, names: Mapping[str, str]) -> list[Piece]:
+    """Return who answered a client with no memory."""
+    there = within(asks, view.first_s - STANDS_S, view.last_s + STANDS_S)
+    ends = [ask.sent_s for ask in there[1:]] + [there[-1].sent_s + STANDS_S if there else 0.0]
+    pieces: list[Piece] = []
+    for ask, end_s in zip(there, ends, strict=bool(there)):
+        what = _claim({_who(mac, names) for mac in ask.answers})
+        stands_s = min(end_s, ask.sent_s + STANDS_S, view.last_s)
+        if pieces and pieces[-1].what == what and pieces[-1].last_s == ask.sent_s:
+            pieces[-1] = replace(pieces[-1], last_s=stands_s)
+        else:
+            pieces.append(Piece(ask.sent_s, stands_s, what))
+    return pieces
 
 
 def _further(history: History, view: Window) -> Iterator[tuple[str, list[Piece]]]:

@@ -120,7 +120,7 @@ def test_luck_is_no_promise() -> None:
 @pytest.mark.parametrize(("fault", "why"), [("hang", "nothing fences"), ("vrrp-block", "protocol 112"), ("kill", "")])
 def test_two_active_nodes_are_named_with_the_reason(fault: str, why: str) -> None:
     found = advice(several(moved(fault, 0.9, both_s=2.5)))["dual-active"]
-    assert found.text.startswith(f"{fault}: two nodes held the VIP for 2.5 s, both answered the observer for 2.5 s: ")
+    assert found.text.startswith(f"{fault}: both answered the observer for 2.5 s: ")
     assert why in found.text + found.hint
     assert "PAIR" not in found.hint
 
@@ -129,6 +129,16 @@ def test_a_short_overlap_and_one_that_was_allowed_are_none() -> None:
     assert advice(several(moved("kill", 0.0, both_s=0.05))) == {}
     allowed = replace(several(moved("hang", 0.9, both_s=2.5)), max_dual_active_s=3.0)
     assert "dual-active" not in advice(allowed)
+
+
+def test_a_node_that_holds_the_vip_where_nobody_hears_it_is_no_harm() -> None:
+    leg = moved("partition", 0.9)
+    cut_off = replace(leg, insight=replace(leg.insight, dual_active_s=3.0))
+    assert advice(several(cut_off)) == {}
+    blind = replace(several(cut_off), method="ping")
+    assert "dual-active" not in advice(blind)
+    hang = replace(cut_off, label="hang", fault="hang")
+    assert "both held the VIP for 3.0 s" in advice(replace(several(hang), method="ping"))["dual-active"].text
 
 
 def test_a_network_that_learns_late_is_told_from_a_late_node() -> None:
