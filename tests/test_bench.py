@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from bench.outages import HEADING, Measured
 from bench.spread import heading, row, verdict
+from bench.switchover import HEADING as LOST_HEADING
+from bench.switchover import Lost
 from haos.core.leg import Leg
 from haos.core.outage import Outage, Verdict
 from haos.core.spread import Spread
@@ -32,3 +34,13 @@ def test_an_outages_row_counts_no_lost_probe_as_none_and_a_fail_as_not_within() 
     line = measured.row("standard", "partition")
     assert line == "| standard | partition | 0.930 s | 0.000 s | 0.800 s | 1.500 s | 2 of 3 |"
     assert line.count("|") == HEADING.count("|")
+
+
+def test_a_switchover_that_lost_a_probe_is_counted_and_one_in_ten_may() -> None:
+    lost = Lost(0.02, [0] * 9 + [1], 0.01)
+    assert lost.row("garp") == "| garp | 10 | 9 | 0 0 0 0 0 0 0 0 0 1 | 0.010 s | 0.020 s |"
+    assert lost.row("garp").count("|") == LOST_HEADING.count("|")
+    assert lost.as_promised("garp")
+    assert not replace(lost, probes=[0] * 8 + [1, 1]).as_promised("garp")
+    assert replace(lost, probes=[14] * 10).as_promised("bfd")
+    assert not replace(lost, failed=1).as_promised("bfd")
