@@ -35,7 +35,7 @@ from haos.core.model import (
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
 from haos.core.security import rule_changes
-from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, StepError
+from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context
 from haos.workflow.guard import undo_if_announced
 from tests.fake_faults import SPLIT, FaultyNode
@@ -702,6 +702,8 @@ class FakeFleet:
     watcher: FakeObserver
 
     def node(self, instance: Instance) -> FakeNode:
+        if instance.status != "ACTIVE":
+            raise RemoteError(f"{instance.name} is {instance.status}")
         return self.world.nodes[instance.id]
 
     def observer(self, instance: Instance) -> FakeObserver:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haos.core.model import Pair
-from haos.errors import Interrupted, LeftoverError
+from haos.core.intent import pending
+from haos.core.model import Node, Pair, Port
+from haos.errors import Interrupted, LeftoverError, RemoteError
 from haos.workflow.context import Context
 from haos.workflow.intent import restore_intents
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
+
+BOOT_TIMEOUT_S = 300.0
+POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,12 @@ def _restore(name: str | None, ctx: Context) -> Restored:
         pair, reservation = find_pair(ctx.cloud, name)
         nodes, ports = pair_nodes(ctx.cloud, pair)
     try:
-        done += restore_intents(pair, reservation, nodes, ports, ctx)
+        undone, nodes, _ = undo_announced(pair, reservation, nodes, ports, ctx)
+        done += undone
     except LeftoverError as error:
         left.append(error.reason)
     with ctx.progress.step("heal the nodes"):
-        healed, errors = attempt_each(nodes.values(), lambda node: ctx.fleet.node(node.instance).heal())
+        healed, errors = attempt_each(nodes.values(), lambda node: _heal(node, ctx))
     done += [f"healed {node.name}: a fault was left there" for node, was_there in healed.items() if was_there]
     left += [f"{node.name} could not be asked: {error}" for node, error in errors.items()]
     if left:
@@ -49,3 +54,42 @@ def _restore(name: str | None, ctx: Context) -> Restored:
             f"haos failover-test --restore {pair.name}",
         )
     return Restored(pair, tuple(done))
+
+
+def _heal(node: Node, ctx: Context) -> bool:
+    agent = ctx.fleet.node(node.instance)
+    was_there = agent.heal()
+    agent.unwatch()  # else the node takes the dead failover test for one that is at work
+    return was_there
+
+
+def undo_announced(
+    pair: Pair, reservation: Port, nodes: dict[str, Node], ports: tuple[Port, ...], ctx: Context
+) -> tuple[list[str], dict[str, Node], tuple[Port, ...]]:
+    """Undo what is announced, as restore_intents; return what was done, and nodes and ports as they are afterwards.
+
+    Waits until one can log in to the nodes that were hit; who comes next says what is wrong with one that stays away.
+    """
+    done = restore_intents(pair, reservation, nodes, ports, ctx)
+    if not done:
+        return done, nodes, ports
+    nodes, ports = pair_nodes(ctx.cloud, pair)
+    for intent in pending(pair, reservation):
+        if intent.port_id in nodes:
+            await_login(nodes[intent.port_id], ctx)
+    return done, nodes, ports
+
+
+def await_login(node: Node, ctx: Context) -> None:
+    """Wait until a node that was cut off, or boots, can be logged in to; give up silently after five minutes."""
+    deadline_s = ctx.clock.now_s() + BOOT_TIMEOUT_S
+    with ctx.progress.step(f"wait until {node.name} can be logged in to"):
+        while True:
+            try:
+                ctx.fleet.node(node.instance).wall_s()
+                return
+            except RemoteError:
+                if ctx.clock.now_s() >= deadline_s:
+                    return
+            ctx.fleet.renew(node.instance)
+            ctx.clock.sleep(POLL_S)

@@ -13,9 +13,10 @@ from haos.core.node import Removal, Removed
 from haos.core.plan import added_pairs
 from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
-from haos.workflow.intent import names_of, restore_intents
+from haos.workflow.intent import names_of
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
+from haos.workflow.restore import undo_announced
 from haos.workflow.undo import withdraw_from_port
 
 
@@ -67,7 +68,7 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     try:
         # A port that is down, or an instance that is off, would be left so by haos.
-        restored = restore_intents(pair, reservation, nodes, ports, ctx)
+        restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
         torn = _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, force, ctx)
         return replace(torn, done=(*restored, *torn.done))
     except KeyboardInterrupt:
