@@ -27,13 +27,13 @@ def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[N
 
     Returns (the Active node or None at the deadline, every node's own view by name).
     """
-    timing = pair.timing
+    timing, preferred = pair.timing, pair.by_preference(nodes)[0]
     deadline_s = ctx.clock.now_s() + timing.preempt_delay_s + 6 * timing.advertisement_interval_s + SETTLE_TIMEOUT_S
     while True:
         sights = sights_of(pair, nodes, ctx)
         active = one_active(nodes, sights)
         late = ctx.clock.now_s() >= deadline_s
-        settled = active is nodes[0] or not timing.preempt or not sights[nodes[0].name].daemon_active
+        settled = active is preferred or not timing.preempt or not sights[preferred.name].daemon_active
         if active is not None and (late or (settled and backup_ready(pair, sights))):
             return active, sights
         if late:

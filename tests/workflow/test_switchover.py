@@ -24,6 +24,7 @@ from haos.errors import (
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.request import CreateRequest
+from haos.workflow.settle import await_one_active
 from haos.workflow.status import status
 from haos.workflow.switchover import Switched, prepare, switchover
 from haos.workflow.teardown import teardown
@@ -124,6 +125,22 @@ def test_no_probe_is_lost_and_the_vip_is_never_without_a_node(kind: str) -> None
     since = world.clock.now
     assert move(world).lost_probes == 0
     assert all(mac is not None for at, mac in world.holders if at >= since)
+
+
+def test_afterwards_the_new_preferred_node_is_the_one_that_others_wait_for() -> None:
+    world = made()
+    move(world)
+    holder(world)
+    ctx = context_of(world)
+    prepared = prepare_create(HOWTO, ctx)
+    began_s = world.clock.now
+    active, _ = await_one_active(prepared.pair, prepared.place.nodes, ctx)
+    assert active is not None
+    assert active.name == "ha_second"
+    assert world.clock.now == began_s, "nobody waits for the node that was preferred before"
+    assert not prepared.plan
+    assert create(prepare_create(replace(HOWTO, verify_failover=True), ctx), ctx, lambda _: None).proven
+    settled_on(world, "ha_second")
 
 
 def test_the_record_goes_first_then_the_target_and_the_weight_goes_last() -> None:
