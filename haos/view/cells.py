@@ -78,6 +78,17 @@ def _answered_by_several(asks: Iterable[Ask]) -> Iterator[tuple[float, float]]:
             yield ask.sent_s, min(following.sent_s, ask.sent_s + STANDS_S)
 
 
+def filled(shown: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return the cells with gaps of at most so many between probes closed: what was seen stands until the next."""
+    found = list(shown)
+    index = 0
+    for what, count in tuple(runs(shown)):
+        if what == EMPTY and count <= most and index + count < len(found):
+            found[index : index + count] = [found[index - 1] if index else found[count]] * count
+        index += count
+    return tuple(found)
+
+
 def runs(shown: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Yield equal neighbours together: (what, how many)."""
     start = 0

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from rich.cells import cell_len
+
 from haos.core.leg import Leg
 from haos.core.service_probe import flow_without_s, service_outage_s
 from haos.core.spread import Spread
-from haos.view.table import least_width
 from haos.view.tally import Tally, fault_of, known_outage_s, spread
 
 Column = Callable[[Tally], str]
@@ -35,10 +36,15 @@ def chosen_columns(groups: Sequence[Tally], width: int) -> tuple[Columns, Column
     kept = [name for name in ALWAYS if name in cells]
     for name in (name for name in WORTH if name in cells):
         wider = [each for each in cells if each in (*kept, name)]
-        if least_width(wider, list(zip(*(cells[each] for each in wider), strict=True))) <= width:
+        if _width({each: cells[each] for each in wider}) <= width:
             kept.append(name)
     shown = {name: column for name, column in cells.items() if name in kept}
     return shown, {name: column for name, column in cells.items() if name not in kept}
+
+
+def _width(columns: Columns) -> int:
+    """Return how wide the table is with nothing broken."""
+    return sum(max(map(cell_len, (name, *cells))) for name, cells in columns.items()) + 3 * len(columns) + 1
 
 
 def _columns(groups: Sequence[Tally]) -> Mapping[str, Column]:

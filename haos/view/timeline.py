@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from haos.core.leg import Leg
-from haos.view.cells import BOTH, LOST, SOMEBODY, STRANGER, cells, within
+from haos.view.cells import BOTH, LOST, SOMEBODY, STRANGER, cells, filled, within
 
 BEFORE_S, AFTER_S = 0.2, 1.0
 SHORTEST_S = 0.4
 """What comes after a leg is not its own; but a picture of its last moments alone would say little."""
 LONGEST_LEAD_S = 1.5
 """A fault that came longer before the move is not in the picture: a failback waits for its preempt delay."""
+UNREMARKABLE_INTERVALS = 3
+"""So long nothing is seen between two probes, one of them a little late; longer, and it shows."""
 ASK_S = 1.0
 """Questions for the VIP are closer together than this: one before and one after the picture count too."""
 FAULT, TAKEOVER = "▼", "▶"
@@ -82,7 +85,8 @@ def strip(leg: Leg, letters: Mapping[str, str], width: int) -> tuple[str, ...]:
     macs = {mac: letters[name] for mac, name in leg.names.items() if name in letters}
     echoes = within(history.echoes, view.first_s, view.last_s)
     asks = within(history.asks, view.first_s - ASK_S, view.last_s + ASK_S)
-    shown = list(cells(echoes, view.first_s, cell_s, count, macs, asks))
+    seen = cells(echoes, view.first_s, cell_s, count, macs, asks)
+    shown = list(filled(seen, math.ceil(UNREMARKABLE_INTERVALS * history.interval_s / cell_s)))
     for sign, at_s in reversed(marked):
         shown.insert(int((at_s - view.first_s) / cell_s), sign)
     return tuple(shown)

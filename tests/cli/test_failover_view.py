@@ -13,7 +13,7 @@ from rich.console import Console
 from haos.core.leg import Insight
 from haos.core.outage import Outage, Verdict
 from haos.core.report import FailoverReport
-from haos.view.cells import cells, within
+from haos.view.cells import cells, filled, within
 from haos.view.console import Output
 from haos.view.failover import show_report
 from haos.view.style import Style
@@ -152,6 +152,29 @@ def test_a_fault_long_before_the_move_is_left_out_of_the_picture() -> None:
     assert window(slow).length_s == pytest.approx(1.2)
     assert "▼" not in strip(slow, LETTERS, 60)
     assert "▶" in strip(slow, LETTERS, 60)
+
+
+def test_cells_shorter_than_the_interval_are_not_empty() -> None:
+    leg = replace(moved("failback", 0.0, back=True), end_s=501.3)
+    shown = strip(leg, LETTERS, 120)
+    assert window(leg).length_s / 120 < 0.01
+    assert "".join(shown).strip("SF") == "▼▶"
+
+
+def test_an_observer_that_stood_still_leaves_a_hole() -> None:
+    leg = moved("kill", 0.1)
+    assert leg.history is not None
+    kept = tuple(echo for echo in leg.history.echoes if not 501.5 < echo.sent_s < 501.8)
+    shown = "".join(strip(replace(leg, history=replace(leg.history, echoes=kept)), LETTERS, 60))
+    assert re.fullmatch(r"F+▼·+▶·+S+ {10,15}S+", shown)
+    assert filled((" ", "A", " ", "B", " ", " ", "B", " "), 1) == ("A", "A", "A", "B", " ", " ", "B", " ")
+
+
+def test_no_fault_is_broken_in_two_to_make_room() -> None:
+    legs = [moved("vrrp-block", 0.0, both_s=0.5, number=number) for number in (1, 2)]
+    for width in (60, 80, 100, 120, 140, 160):
+        out = screen(report_of(legs, rounds=2), width)[1]
+        assert "| vrrp-block |" in out, width
 
 
 def test_a_picture_ends_where_its_leg_does() -> None:
