@@ -1,8 +1,8 @@
 """Count the probes that a switchover loses: `python -m bench.switchover [TIMES [KIND…]]`, on labs of their own.
 
 The VIP goes there and back again and again, asked every 10 ms. Kinds: garp, fast (0.1 s), vmac (on the fabric
-`learning`), nopreempt, bfd. Prints a row of the table of docs/profiles-and-bounds.md for each. Needs what a lab needs,
-and a machine that has nothing else to do: its load is printed too.
+`learning`), nopreempt, bfd. Prints a row of the table of docs/profiles-and-bounds.md for each. It needs what a lab
+needs, and a machine that has nothing else to do: its load is printed too.
 """
 
 from __future__ import annotations
