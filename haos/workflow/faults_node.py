@@ -19,7 +19,7 @@ STOP = Fault(
     NodeSide("stop_now", "revive"),
     whole_node=True,
 )
-# One that is killed first would be missed by the others, and they would say goodbye for it: so all are halted before.
+# One that is killed first would be missed by the others, and they would say goodbye for it: all are halted before.
 KILL = Fault(
     "kill",
     "all processes of keepalived get SIGKILL",

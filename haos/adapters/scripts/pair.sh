@@ -50,14 +50,17 @@ revive() {
     await_running
 }
 
-# daemon_pids: every process of the daemon; false if there is none. Its unit's group has them all, unless the daemon is
-# not in one of its own.
+# daemon_pids: every process of the daemon, the one that would be missed by the others last; false if there is none. Its
+# unit's group has them all, unless the daemon is not in one of its own.
 daemon_pids() {
     pid=$(main_pid) || return 1
     group=$(sed -n 's/^0:://p; s/^[0-9]*:name=systemd://p' "/proc/$pid/cgroup" | grep '/keepalived\.service$' | head -n 1)
     for root in /sys/fs/cgroup /sys/fs/cgroup/systemd; do
-        [ -n "$group" ] && cat "$root$group/cgroup.procs" 2>/dev/null && return
+        [ -n "$group" ] && [ -e "$root$group/cgroup.procs" ] || continue
+        grep -vx "$pid" "$root$group/cgroup.procs"
+        echo "$pid"
+        return
     done
+    cat "/proc/$pid/task/$pid/children" 2>/dev/null
     echo "$pid"
-    cat "/proc/$pid/task/$pid/children" 2>/dev/null || :
 }
