@@ -14,6 +14,8 @@ TELL_DARK_S = 1.0
 """A VIP that has not answered for so long is told of before it is back."""
 LEAST_GAP_S = 0.05
 """A shorter gap without a move is a probe that got lost, on a busy machine."""
+BOTH_ASKS = 3
+"""So many questions in a row must have two answers: as the VIP moves, one gets the old node's and the new one's."""
 ONE_ANSWERS_S = 1.0
 """So long after two nodes answered the same question only one must, until they no longer count as both Active."""
 _CONTEXT_S = 5.0
@@ -29,12 +31,13 @@ class Wire:
     dark_s: float | None = None  # of the first one that was lost since
     told_dark: bool = False
     asked_s: float = 0.0  # of the last question that was followed
-    both_s: float | None = None  # when last two nodes answered one
+    both_asks: int = 0  # how many two nodes answered, one after the other
+    both_s: float = 0.0  # when the last of them was
 
     @property
     def quiet(self) -> bool:
         """Whether nothing is under way that would have to be followed in this run."""
-        return self.dark_s is None and self.both_s is None
+        return self.dark_s is None and not self.both_asks
 
 
 def follow(wire: Wire, history: History, names: Mapping[str, str]) -> tuple[Wire, tuple[Event, ...]]:
@@ -90,10 +93,12 @@ def _asked(wire: Wire, ask: Ask, names: Mapping[str, str], events: list[Event]) 
     wire = replace(wire, asked_s=ask.sent_s)
     who = sorted({names.get(mac, mac) for mac in ask.answers})
     if len(who) > 1:
-        if wire.both_s is None:
+        if wire.both_asks == BOTH_ASKS - 1:
             events.append(Event("both", f"{' and '.join(who)} both answer for the VIP", ask.sent_s))
-        return replace(wire, both_s=ask.sent_s)
-    if who and wire.both_s is not None and ask.sent_s - wire.both_s >= ONE_ANSWERS_S:
+        return replace(wire, both_asks=wire.both_asks + 1, both_s=ask.sent_s)
+    if wire.both_asks < BOTH_ASKS:
+        return replace(wire, both_asks=0)
+    if who and ask.sent_s - wire.both_s >= ONE_ANSWERS_S:
         events.append(Event("one", f"only {who[0]} answers for the VIP again", ask.sent_s))
-        return replace(wire, both_s=None)
+        return replace(wire, both_asks=0)
     return wire

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
@@ -11,7 +11,7 @@ from haos.core.status import NodeStatus, PairStatus, Trouble
 from haos.view.console import Output
 from haos.view.result import EXIT_NOT_PROVEN
 from haos.view.style import Style
-from haos.view.table import folded, table
+from haos.view.table import Grid, folded, least_width, table
 
 COLUMNS = (
     "Name",
@@ -28,7 +28,9 @@ COLUMNS = (
     "Observer Reason",
     "Troubles",
 )
-_HEADINGS = ("Node", "Instance", "Role", "VIP", "Priority", "Keepalived", "Config", "Port")
+_HEADINGS = ("Node", "Role", "VIP", "Priority", "Keepalived", "Config", "Port", "Instance")
+_DISPENSABLE = ("Instance", "Priority", "Keepalived")
+"""What a terminal that is too narrow does not show: what is wrong there is told below the table."""
 _GOOD = r"(?<=\| )Active(?= )"
 _BAD = (
     r"(?<=\| )(?:Fault|stopped|differs|missing|withdrawn|down|no pair|no rule|not installed|"
@@ -56,8 +58,8 @@ def screen(status: PairStatus, output: Output) -> Iterator[Text]:
     """Yield the lines that people read; on a terminal none is wider, but for commands to be copied."""
     width = output.out.width if output.out.is_terminal else None
     yield from _prose(_title(status), "green" if status.healthy else "bold red", output, width)
-    rows = [_cells(node) for node in status.nodes]
-    for line in table(_HEADINGS, rows, width=width, right=("Priority",), keep_words=True):
+    headings, rows = _fitted([_cells(node) for node in status.nodes], width)
+    for line in table(headings, rows, width=width, right=("Priority",), keep_words=True):
         shown = output.text(output.out, line)
         shown.highlight_regex(_GOOD, "bold green")
         shown.highlight_regex(_BAD, "bold red")
@@ -105,14 +107,26 @@ def _cells(node: NodeStatus) -> tuple[object, ...]:
         priority += f", now {node.effective_priority}"
     return (
         node.name,
-        node.instance_status or "gone",
         node.role,
         ("yes" if node.holds_vip else "no") if seen else "?",
         priority,
         _keepalived(node),
         node.config,
         _port(node),
+        node.instance_status or "gone",
     )
+
+
+def _fitted(rows: Grid, width: int | None) -> tuple[Sequence[str], Grid]:
+    """Return headings and rows without the columns for which there is no room."""
+    headings: Sequence[str] = _HEADINGS
+    for name in _DISPENSABLE:
+        if width is None or least_width(headings, rows) <= width:
+            break
+        at = headings.index(name)
+        headings = [*headings[:at], *headings[at + 1 :]]
+        rows = [[*row[:at], *row[at + 1 :]] for row in rows]
+    return headings, rows
 
 
 def _keepalived(node: NodeStatus) -> str:
@@ -131,7 +145,7 @@ def _port(node: NodeStatus) -> str:
 
 
 def _observed(status: PairStatus, seen: Observation) -> str:
-    fresh = "ARP" if status.pair.vip.version == 4 else "neighbour solicitation"
+    fresh = "ARP request" if status.pair.vip.version == 4 else "neighbour solicitation"
     who = status.names.get(seen.echo_from or "", seen.echo_from)
     echo = "not answered" if not seen.answered else f"answered by {who}" if who else "answered"
     trip = "" if seen.round_trip_s is None else f" in {seen.round_trip_s * 1000:.2g} ms"

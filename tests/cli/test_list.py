@@ -101,13 +101,13 @@ def test_status_for_people(haos: Haos) -> None:
     assert ended.code == 0
     assert ended.out == (
         "Pair web: VIP 10.200.51.2, VRID 1, mode garp, advertisements every 0.3 s: healthy\n"
-        "+-----------+----------+--------+-----+----------+------------+--------+------+\n"
-        "| Node      | Instance | Role   | VIP | Priority | Keepalived | Config | Port |\n"
-        "+-----------+----------+--------+-----+----------+------------+--------+------+\n"
-        "| ha_first  | ACTIVE   | Active | yes |      240 | 2.2.7      | ok     | ok   |\n"
-        "| ha_second | ACTIVE   | Backup | no  |      230 | 2.2.7      | ok     | ok   |\n"
-        "+-----------+----------+--------+-----+----------+------------+--------+------+\n"
-        "Observer observer: ICMP answered by ha_first in 1 ms, a fresh ARP by ha_first (icmp-raw+arp)\n"
+        "+-----------+--------+-----+----------+------------+--------+------+----------+\n"
+        "| Node      | Role   | VIP | Priority | Keepalived | Config | Port | Instance |\n"
+        "+-----------+--------+-----+----------+------------+--------+------+----------+\n"
+        "| ha_first  | Active | yes |      240 | 2.2.7      | ok     | ok   | ACTIVE   |\n"
+        "| ha_second | Backup | no  |      230 | 2.2.7      | ok     | ok   | ACTIVE   |\n"
+        "+-----------+--------+-----+----------+------------+--------+------+----------+\n"
+        "Observer observer: ICMP answered by ha_first in 1 ms, a fresh ARP request by ha_first (icmp-raw+arp)\n"
     )
 
 

@@ -19,6 +19,8 @@ from haos.core.keepalived import (
     instance_name,
     is_ours,
     main_file,
+    parse_priorities,
+    parse_priorities_of_text,
     parse_roles,
     parse_roles_of_text,
     vrids_in_use,
@@ -304,3 +306,14 @@ def test_bfd_names_are_short_enough_and_still_differ() -> None:
     found = [bfd_name(name) for name in names]
     assert all(len(name) <= 31 for name in found)
     assert len(set(found)) == len(names)
+
+
+def test_effective_priorities() -> None:
+    text = (FIXTURES / "dump.json").read_text()
+    assert parse_priorities(text) == {"haos_web": 240}
+    assert parse_priorities(text.replace('"effective_priority":240', '"effective_priority":254')) == {"haos_web": 254}
+    assert parse_priorities("") == parse_priorities("[{") == parse_priorities('[{"data":{"iname":"x"}}]') == {}
+    data = (FIXTURES / "dump.data").read_text()
+    assert parse_priorities_of_text(data) == {"haos_web": 240}
+    two = data.replace("Effective priority = 240", "Effective priority = 4") + data.replace("haos_web", "other")
+    assert parse_priorities_of_text(two) == {"haos_web": 4, "other": 240}

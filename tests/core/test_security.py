@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from haos.core.model import FixedIp, Instance, Node, Port, SecurityGroup, SecurityRule
-from haos.core.security import lets_echo_in, lets_pass, pair_rules, same_rules
+from haos.core.security import Barred, Flow, barred, lets_echo_in, lets_pass, pair_rules, same_rules
 
 
 def node(last: int, *group_ids: str, port_security: bool = True) -> Node:
@@ -122,3 +122,9 @@ def test_rules_are_the_same_however_their_protocol_is_spelled() -> None:
 
 def test_a_rule_for_an_address_group_is_not_relied_on() -> None:
     assert not passes(EGRESS, SecurityRule("ingress", 4, "112", remote_address_group_id="group"))
+
+
+def test_what_is_kept_out_is_named_with_way_and_peer() -> None:
+    groups = [SecurityGroup("g", "g", "p", rules=(EGRESS,))]
+    assert barred(NODES[0], NODES, groups, PORTS) == (Barred(Flow("112"), "ingress", "node2"),)
+    assert barred(node(1, port_security=False), NODES, [], PORTS) == ()
