@@ -18,6 +18,7 @@ from haos.core.outage import Verdict, total_unanswered
 from haos.core.switchover import Look, Switchover, decide, objections
 from haos.errors import (
     NotFoundError,
+    RemoteError,
     UnsatisfiableError,
     VerificationError,
 )
@@ -48,6 +49,7 @@ class Prepared:
 
     move: Switchover
     observer: Instance | None
+    insisted: bool = False  # the user named the observer
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def prepare(name: str | None, to: str | None, *, back: bool, observer_ref: str |
         nodes, looks, active = _look(pair, nodes, ctx)
     home = next(node for node in nodes if node.port.id == pair.home.port_id)
     move = decide(pair, nodes, looks, active, home if back else _named(to, pair, nodes))
-    return Prepared(move, observer)
+    return Prepared(move, observer, insisted=observer_ref is not None)
 
 
 def _whole(pair: Pair, found: dict[str, Node]) -> tuple[Node, ...]:
@@ -141,15 +143,28 @@ def switchover(prepared: Prepared, ctx: Context) -> Switched:
         return _judged(move, prepared.observer if probe else None, probe)
 
 
+def _probe(prepared: Prepared, ctx: Context) -> Probe | None:
+    """Start to ask the VIP; an observer that nobody named and that cannot be reached is no obstacle to planned work."""
+    if prepared.observer is None:
+        return None
+    try:
+        observer = ctx.fleet.observer(prepared.observer)
+        return observer.start_probe(prepared.move.before.vip, interval_s=PROBE_INTERVAL_S)
+    except RemoteError as error:
+        if prepared.insisted:
+            raise
+        ctx.progress.note(str(error))
+        return None
+
+
 @contextmanager
 def _watched(prepared: Prepared, ctx: Context) -> Iterator[Probe | None]:
     """Let the observer ask the VIP throughout. Raises VerificationError if it is not answered to begin with."""
-    move, observer = prepared.move, prepared.observer
-    if observer is None:
+    move, observer, probe = prepared.move, prepared.observer, _probe(prepared, ctx)
+    if observer is None or probe is None:
         ctx.progress.note("no observer: the nodes' own view says where the VIP is; nobody counts lost probes")
         yield None
         return
-    probe = ctx.fleet.observer(observer).start_probe(move.before.vip, interval_s=PROBE_INTERVAL_S)
     try:
         with ctx.progress.step(f"ask {move.before.vip} from {observer.name}"):
             answered = probe.wait(is_answered, ANSWER_TIMEOUT_S)

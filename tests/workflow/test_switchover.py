@@ -28,7 +28,7 @@ from haos.workflow.settle import await_one_active
 from haos.workflow.status import status
 from haos.workflow.switchover import Switched, prepare, switchover
 from haos.workflow.teardown import teardown
-from tests.fakes import FakeNode, Killed, World, add_instance, context_of, howto_world
+from tests.fakes import FakeNode, FakeObserver, Killed, World, add_instance, context_of, howto_world
 
 DELAY_S = 1
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"), preempt_delay_s=DELAY_S)
@@ -454,6 +454,24 @@ def test_a_lost_observer_is_unknown_and_the_vip_moves_all_the_same(where: str) -
     switched = switchover(prepare(None, None, back=False, observer_ref=None, ctx=ctx), ctx)
     assert switched.leg is not None
     assert switched.leg.verdict is Verdict.UNKNOWN
+    settled_on(world, "ha_second")
+
+
+def test_an_observer_that_cannot_be_reached_is_no_obstacle_unless_it_was_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RemoteError("observer does not answer on port 22", hint="is it up?")
+
+    monkeypatch.setattr(FakeObserver, "start_probe", refuse)
+    world = made()
+    ctx = context_of(world)
+    with pytest.raises(RemoteError, match="observer does not answer"):
+        switchover(prepare(None, None, back=False, observer_ref="observer", ctx=ctx), ctx)
+    assert world.effects.names == []
+    switched = switchover(prepare(None, None, back=False, observer_ref=None, ctx=ctx), ctx)
+    assert (switched.observer, switched.lost_probes) == (None, None)
+    assert "observer does not answer on port 22" in ctx.progress.titles  # type: ignore[attr-defined]
     settled_on(world, "ha_second")
 
 
