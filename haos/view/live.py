@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 
 from rich.text import Text
 
 from haos.core.outage import LATE_S, is_lost
 from haos.core.probe import Echo, History
-from haos.view.cells import cells, letters
+from haos.view.cells import STANDS_S, Sample, cells, letters
 from haos.view.palette import painted
 from haos.view.table import visible
 
@@ -36,8 +36,10 @@ class Band:
         # Whole cells only, and none whose probes may still be answered: cells that are drawn stay as they are.
         end = int((history.now_s - LATE_S) // CELL_S)
         first_s = (end - count) * CELL_S
-        tail = tail_since(history, first_s)
-        band = painted(cells(tail, first_s, CELL_S, count, marks), self._letters.values(), ascii_only=ascii_only)
+        tail = tail_since(history.echoes, first_s)
+        asks = tail_since(history.asks, first_s - STANDS_S)
+        shown = cells(tail, first_s, CELL_S, count, marks, asks)
+        band = painted(shown, self._letters.values(), ascii_only=ascii_only)
         yield Text(f"{INDENT}|").append_text(band).append("|")
         yield self._caption(history, tail)
 
@@ -54,9 +56,9 @@ class Band:
         return text.append(visible(f"{self._letters[who]} = {who}") if who else "answered", "dim")
 
 
-def tail_since(history: History, first_s: float) -> list[Echo]:
-    """Return the echoes from a moment on; the cost is that of the tail, however long the history is."""
-    tail = list(takewhile(lambda echo: echo.sent_s >= first_s, reversed(history.echoes)))
+def tail_since(samples: Sequence[Sample], first_s: float) -> list[Sample]:
+    """Return the samples from a moment on; the cost is that of the tail, however long the history is."""
+    tail = list(takewhile(lambda one: one.sent_s >= first_s, reversed(samples)))
     tail.reverse()
     return tail
 

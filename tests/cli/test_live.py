@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -87,6 +88,13 @@ def test_the_band_shows_who_answered_and_what_was_lost() -> None:
     assert caption == "       S = ha_second"
 
 
+def test_the_band_shows_that_both_answer() -> None:
+    seen = history((2, A))
+    asks = tuple(Ask(101.0 + number / 10, (A, B)) for number in range(10))
+    band, _ = shown(replace(seen, asks=asks))
+    assert band.count("!") > 10
+
+
 def test_while_nobody_answers_the_time_is_counted_beyond_the_band() -> None:
     band, caption = shown(history((1, A), (7, None)))
     assert set(band.strip(" |")) == {"·"}
@@ -115,7 +123,7 @@ def test_ascii_terminals_get_ascii() -> None:
 
 def test_only_the_tail_of_a_long_history_is_looked_at() -> None:
     seen = history((50, A))
-    assert [echo.sent_s for echo in tail_since(seen, 149.975)] == pytest.approx([149.984, 149.994])
+    assert [echo.sent_s for echo in tail_since(seen.echoes, 149.975)] == pytest.approx([149.984, 149.994])
     band, began_s = Band(lambda: seen, NAMES), time.process_time()
     for _ in range(10):
         list(band.lines(80))
