@@ -10,6 +10,7 @@ from haos.workflow.fault import Fault
 
 
 def _fault(side: CloudSide, summary: str) -> Fault:
+    # Power-off says goodbye where the guest shuts down cleanly and in time; Nova pulls the plug otherwise.
     return Fault(
         side.fault.value,
         summary,

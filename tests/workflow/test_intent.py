@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from haos.core import vrrp
+from haos.core.fault import Guard
 from haos.core.intent import Intent, intents_of, pending
-from haos.core.model import Node, Pair, Port
+from haos.core.model import Node, Pair, Port, Timing
 from haos.errors import CloudError, ForbiddenError, LeftoverError, UnsatisfiableError
+from haos.workflow import faults_cloud
 from haos.workflow.cloud_side import PAUSE, PORT_DOWN, POWER_OFF, SIDES, CloudSide
 from haos.workflow.context import Context
 from haos.workflow.create import create, prepare
@@ -237,3 +240,13 @@ def test_no_right_to_undo_is_said_at_once(world: World) -> None:
     with pytest.raises(ForbiddenError):
         undo(intent, world.ports[intent.port_id], ctx.cloud, ctx.clock)
     assert world.clock.now == began_s
+
+
+def test_the_faults_are_guarded_by_the_guardian_and_bounded_as_a_crash() -> None:
+    timing, backups = Timing(), [230]
+    for fault in (faults_cloud.PORT_DOWN, faults_cloud.POWER_OFF, faults_cloud.PAUSE):
+        assert isinstance(fault.make, CloudSide)
+        assert fault.make is SIDES[fault.make.fault]
+        assert fault.name == fault.make.fault
+        assert (fault.guard, fault.cuts, fault.whole_node) == (Guard.GUARDIAN, True, True)
+        assert fault.bound_s(timing, backups) == vrrp.bound_of_crash_s(timing, backups)
