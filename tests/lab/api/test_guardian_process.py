@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def environ(server: Server, tmp_path: Path) -> dict[str, str]:
 def start(environ: dict[str, str], tmp_path: Path, reservation: str) -> Iterator[Start]:
     """Start a haos that makes a fault, and wait until it is made."""
     started: list[subprocess.Popen[str]] = []
+    guardians: list[int] = []
 
     def make(fault: CloudFault, lasts_s: float = 100.0) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "tests.guarded", fault, str(lasts_s)]
@@ -81,12 +83,17 @@ def start(environ: dict[str, str], tmp_path: Path, reservation: str) -> Iterator
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "made\n"
+        guardians.append(guardian_of(process))
         return process
 
     yield make
     for process in started:
         process.kill()
         process.communicate()
+    for guardian in guardians:  # where the test is over before its guardian: the cloud will not come back
+        with suppress(OSError):
+            if b"haos.cli.guard" in Path(f"/proc/{guardian}/cmdline").read_bytes():
+                os.kill(guardian, signal.SIGKILL)
 
 
 def guardian_of(process: subprocess.Popen[str]) -> int:
