@@ -144,7 +144,7 @@ def switchover(prepared: Prepared, ctx: Context) -> Switched:
 
 
 def _probe(prepared: Prepared, ctx: Context) -> Probe | None:
-    """Start to ask the VIP. An observer that cannot be reached is no obstacle to planned work, unless it was named."""
+    """Start to ask the VIP. An observer that cannot be reached is no obstacle, unless the user named it."""
     if prepared.observer is None:
         return None
     try:
