@@ -50,6 +50,7 @@ class Injection:
         self._hold_s = hold_s(fault, pair, bound_s)
         self._guard = ExitStack()
         self._begun_s: float | None = None
+        self._made = False
         self._undone = False
 
     @property
@@ -71,6 +72,7 @@ class Injection:
             self._ctx.fleet.node(self.node.instance).inject(self._order(make))
         else:
             make.inject(self._ctx.cloud, self.node.port)
+        self._made = True
 
     def _order(self, make: NodeSide) -> FaultOrder:
         return FaultOrder(
@@ -105,11 +107,11 @@ class Injection:
     def _heal(self, begun_s: float) -> None:
         """Let the node heal itself where it is cut off; then ask it to, which does nothing where it has."""
         instance = self.node.instance
-        if self.fault.cuts and self.fault.guard is Guard.NODE:
+        if self.fault.cuts and self.fault.guard is Guard.NODE and self._made:
             self._until(begun_s + self._hold_s)
         if self.fault.cuts:
             self._ctx.fleet.renew(instance)
-        if self.fault.guard is Guard.ITSELF:
+        if self.fault.guard is Guard.ITSELF and self._made:
             self._patiently(self._see_restart, BOOT_TIMEOUT_S)
         self._patiently(lambda: self._ctx.fleet.node(instance).heal(), RESTORE_TIMEOUT_S)
 

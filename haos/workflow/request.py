@@ -102,7 +102,7 @@ class FailoverRequest:
     interval_s: float = 0.01  # between probes
     pause_s: float = 1.0  # between faults
     max_outage_s: float | None = None  # asked of every move, beside its bound
-    max_dual_active_s: float = 1.0  # so long two nodes may answer
+    max_dual_active_s: float = 2.0  # so long two nodes may answer
     allow_collateral: bool = False
     force: bool = False
     service: Service = NO_SERVICE

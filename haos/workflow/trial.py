@@ -31,7 +31,7 @@ from haos.workflow.settle import (
 )
 from haos.workflow.witnesses import Witnesses
 
-SPLIT_S = 2.0
+SPLIT_S = 3.0
 """So long a split is looked at, once the Backup has taken over as well."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import openstack
@@ -28,15 +29,15 @@ def haos(lab: str, *argv: str, code: int | None = 0, timeout_s: float = 180.0) -
     return ended
 
 
-def begun(lab: str, *argv: str) -> subprocess.Popen[str]:
-    """Start haos against a lab, for a test that does something to it meanwhile."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "haos", *argv],
-        env={**os.environ, **control.environment(lab)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@contextmanager
+def begun(lab: str, *argv: str) -> Iterator[subprocess.Popen[str]]:
+    """Start haos against a lab, for a test that does something to it meanwhile; it ends with the context."""
+    command, environ = [sys.executable, "-m", "haos", *argv], {**os.environ, **control.environment(lab)}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def on(lab: str, node: str, command: str, *, ok: bool = True) -> str:
