@@ -24,7 +24,7 @@ _HINTS = {
     "install": "mend it there (sudo apt-get install keepalived, or dnf, or zypper), then run the same command again",
     "survey": "run the same command again",
     "inject": "haos status shows how the pair is; on the node: systemctl list-timers 'haos-*'",
-    "watch": "wait for it to end; if it was killed, this is over by itself in a few minutes",
+    "watch": "wait for it to end; if it was killed: haos failover-test --restore",
 }
 """Step -> what helps where it fails; else the daemon's own log."""
 PACKAGE_LOCK_TIMEOUT_S = 120
