@@ -85,7 +85,7 @@ class Sight:
     role: Role
     holds_vip: bool
     daemon_active: bool
-    priority: int | None = None  # the effective one, by keepalived's own dump
+    priority: int | None = field(default=None, compare=False)  # the effective one, by keepalived's own dump
 
 
 @dataclass(frozen=True)

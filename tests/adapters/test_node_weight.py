@@ -19,7 +19,7 @@ pytestmark = pytest.mark.real
 WEIGHT = "/etc/keepalived/haos.d/web.weight"
 DUMP = (
     "rm -f /tmp/keepalived.json; kill -$(keepalived --signum=JSON) $(cat /run/fake/pid); "
-    "until tail -c 1 /tmp/keepalived.json 2>/dev/null | grep -q ']'; do sleep 0.05; done; cat /tmp/keepalived.json"
+    "until tail -c 2 /tmp/keepalived.json 2>/dev/null | grep -q ']'; do sleep 0.05; done; cat /tmp/keepalived.json"
 )
 
 
