@@ -42,7 +42,7 @@ def test_whole_life_of_the_only_pair(box: Sandbox, node: Node) -> None:
     assert not node.facts(MAC).daemon_active, "configure starts nothing"
     assert config_current(config, node.facts(MAC))
     node.activate()
-    box.until(lambda: node.sight("web", WEB.vip) == Sight(Role.ACTIVE, True, True), "Active")
+    box.until(lambda: node.sight("web", WEB.vip) == Sight(Role.ACTIVE, True, True, 240), "Active")
 
     pids = daemon(box)
     node.withdraw("web")
@@ -94,10 +94,10 @@ def test_two_pairs_live_and_go_one_by_one(box: Sandbox, node: Node) -> None:
     bring_up(node, box, DB)
     node.withdraw("web")
     assert node.sight("web", WEB.vip) == Sight(Role.STOPPED, False, True)
-    assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True)
+    assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True, 240)
     assert set(node.facts(MAC).pair_files) == {"web", DB.name}
     assert node.remove(removal()).done == ("removed /etc/keepalived/haos.d/web.conf.withdrawn",)
-    assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True)
+    assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True, 240)
     node.remove(removal(DB))
     assert box.snapshot() == before
 
@@ -107,7 +107,7 @@ def test_ipv6_pair(box: Sandbox, node: Node) -> None:
     config = config_for(node, pair, ip_address("2001:db8:51::32"), ip_address("2001:db8:51::33"))
     assert node.configure(config)
     node.activate()
-    box.until(lambda: node.sight("six", pair.vip) == Sight(Role.ACTIVE, True, True), "Active")
+    box.until(lambda: node.sight("six", pair.vip) == Sight(Role.ACTIVE, True, True, 240), "Active")
     box.sh("kill -9 $(cat /run/vrrp.pid) $(cat /run/fake/pid); ip address show dev ens3 | grep -q '51::9/128'")
     box.sh(f"sh {RELEASE_PATH}")
     assert not box.holds(str(pair.vip))

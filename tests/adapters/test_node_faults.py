@@ -56,7 +56,7 @@ EFFECTS = {
     PARTITION: is_dark,
     VRRP_BLOCK: loses_its_vrrp,
     LINK_DOWN: is_down,
-    CHECK_FAIL: sees(Sight(Role.FAULT, False, True)),
+    CHECK_FAIL: sees(Sight(Role.FAULT, False, True, 240)),
 }
 
 

@@ -43,7 +43,7 @@ def test_whole_life(box: Sandbox, node: Node) -> None:
     bring_up(node, box, VMAC)
     assert sysctls(box) == [1, 1, 0], "or there is nothing to put back any more"
     assert "00:00:5e:00:01:09" in box.sh("ip -o link show vrrp.9")
-    assert node.sight("router", VMAC.vip) == Sight(Role.ACTIVE, True, True)
+    assert node.sight("router", VMAC.vip) == Sight(Role.ACTIVE, True, True, 240)
     node.withdraw("router")
     assert not box.holds(str(VMAC.vip))
     assert box.sh("ip -o link show type macvlan") == ""
@@ -77,7 +77,7 @@ def test_what_was_changed_is_saved_only_once(box: Sandbox, node: Node) -> None:
     box.until(lambda: node.sight("another", six.vip).role is Role.ACTIVE, "Active")
     node.remove(removal(VMAC))
     assert sysctls(box) == [1, 1, 0], "the other router needs them"
-    assert node.sight("another", six.vip) == Sight(Role.ACTIVE, True, True)
+    assert node.sight("another", six.vip) == Sight(Role.ACTIVE, True, True, 240)
     node.remove(removal(six))
     assert trace(box) == before
 
@@ -126,7 +126,7 @@ def test_ipv6_router(box: Sandbox, node: Node) -> None:
     config = config_for(node, pair, ip_address("2001:db8:51::32"), ip_address("2001:db8:51::33"))
     node.configure(config)
     node.activate()
-    box.until(lambda: node.sight("router", pair.vip) == Sight(Role.ACTIVE, True, True), "Active")
+    box.until(lambda: node.sight("router", pair.vip) == Sight(Role.ACTIVE, True, True, 240), "Active")
     assert "00:00:5e:00:02:09" in box.sh("ip -o link show vrrp6.9")
     kill(box)
     node.remove(removal(pair))

@@ -43,7 +43,7 @@ def test_a_weight_counts_at_once_and_leaves_nothing(box: Sandbox, node: Node) ->
     node.weigh("web", 0)
     assert box.snapshot() == before
     assert daemon(box) == pids
-    assert node.sight("web", WEB.vip) == Sight(Role.ACTIVE, True, True)
+    assert node.sight("web", WEB.vip) == Sight(Role.ACTIVE, True, True, 240)
 
 
 def test_a_configuration_keeps_the_weight_and_a_removal_takes_it(box: Sandbox, node: Node) -> None:
