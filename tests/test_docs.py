@@ -211,6 +211,12 @@ def test_every_page_is_linked_from_the_readme_and_the_architecture(page: Path) -
     assert page.name == "architecture.md" or f"]({page.name}" in (DOCS / "architecture.md").read_text()
 
 
+def test_every_script_that_runs_on_a_node_is_told() -> None:
+    page = (DOCS / "ssh-and-security.md").read_text()
+    scripts = {path.name for path in (ROOT / "haos" / "adapters" / "scripts").glob("*.sh")}
+    assert set(re.findall(r"`(\w+\.sh)`", page)) == scripts
+
+
 def test_the_example_of_clouds_yaml_holds_what_haos_reads() -> None:
     text = (ROOT / "clouds.yaml.example").read_text()
     clouds = yaml.safe_load(text)["clouds"]

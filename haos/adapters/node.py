@@ -35,14 +35,6 @@ class Node(FaultSide):
         """Enable the daemon and let it run the files that are there now: start it, or reload it."""
         self._step("activate", {}, "activating keepalived")
 
-    def withdraw(self, pair: str) -> None:
-        """Move this pair's file aside and reload: this instance alone gives up the VIP."""
-        self._step("withdraw", {"PAIR": check_name(pair)}, f"withdrawing pair {pair}")
-
-    def reinstate(self, pair: str) -> None:
-        """Move this pair's file back and reload."""
-        self._step("reinstate", {"PAIR": check_name(pair)}, f"reinstating pair {pair}")
-
     def weigh(self, pair: str, weight: int) -> None:
         """Let this pair's instance count so much more, or less, than its priority says; returns once it does."""
         what = f"weighing pair {pair}"

@@ -35,7 +35,6 @@ _LOOKS = frozenset({"facts", "sight", "watch", "watched", "unwatch"})
 _BEGINNING = {
     "configure": ("common", "vmac", "faults"),
     "remove": ("common", "vmac", "faults"),
-    **dict.fromkeys(("withdraw", "reinstate"), ("common", "vmac", "pair")),
     **dict.fromkeys(("cause", "undo"), ("common", "vmac", "pair", "faults")),
     **dict.fromkeys(("inject", "heal", "watch", "watched", "unwatch"), ("common", "faults")),
 }

@@ -167,12 +167,6 @@ class NodeAgent(Protocol):
     def activate(self) -> None:
         """Enable the daemon and let it run the files that are there now: start it, or reload it."""
 
-    def withdraw(self, pair: str) -> None:
-        """Move this pair's file aside and reload: this instance alone gives up the VIP."""
-
-    def reinstate(self, pair: str) -> None:
-        """Move this pair's file back and reload."""
-
     def weigh(self, pair: str, weight: int) -> None:
         """Let this pair's instance count so much more, or less, than its priority says; returns once it does."""
 

@@ -10,6 +10,7 @@ from haos.adapters.node import Node
 from haos.core.fault import FaultOrder
 from haos.core.model import Pair, ServiceCheck
 from haos.workflow.fault import Fault, NodeSide
+from haos.workflow.faults_node import WITHDRAW
 from tests.adapters.node_cases import WEB
 from tests.adapters.node_sandbox import Sandbox
 
@@ -115,6 +116,11 @@ def frames(box: Sandbox, *, listen_s: float = 0.4) -> dict[str, object]:
     text = box.sh(f"python3 /run/fake/frames.py {last} {listen_s:g}; rm /run/fake/frames.py")
     result: dict[str, object] = json.loads(text)
     return result
+
+
+def withdraw(node: Node, pair: Pair = WEB) -> None:
+    """Let the pair leave the node; `heal` brings it back."""
+    node.inject(order(WITHDRAW, pair))
 
 
 def is_armed(box: Sandbox) -> bool:

@@ -16,6 +16,7 @@ from haos.core.model import Role
 from haos.core.node import Sight
 from haos.core.nodeconf import config_current
 from haos.errors import StepError
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import (
     DB,
     SOURCE,
@@ -45,11 +46,10 @@ def test_whole_life_of_the_only_pair(box: Sandbox, node: Node) -> None:
     box.until(lambda: node.sight("web", WEB.vip) == Sight(Role.ACTIVE, True, True, 240), "Active")
 
     pids = daemon(box)
-    node.withdraw("web")
+    withdraw(node)
     assert node.sight("web", WEB.vip) == Sight(Role.STOPPED, False, True)
     assert node.facts(MAC).withdrawn == {"web"}
-    node.withdraw("web")
-    node.reinstate("web")
+    assert node.heal()
     box.until(lambda: node.sight("web", WEB.vip).role is Role.ACTIVE, "Active again")
     assert daemon(box) == pids, "the daemon and its VRRP process outlive a withdrawal of their only instance"
 
@@ -80,10 +80,10 @@ def test_files_carry_their_modes_and_no_temporary_ones_stay(box: Sandbox, node: 
     ]
 
 
-def test_reconfiguring_a_withdrawn_pair_brings_it_back(node: Node) -> None:
+def test_reconfiguring_a_withdrawn_pair_brings_it_back(box: Sandbox, node: Node) -> None:
     config = config_for(node)
     node.configure(config)
-    node.withdraw("web")
+    box.sh("cd /etc/keepalived/haos.d && mv web.conf web.conf.withdrawn")
     assert node.configure(config)
     assert config_current(config, node.facts(MAC))
 
@@ -92,11 +92,11 @@ def test_two_pairs_live_and_go_one_by_one(box: Sandbox, node: Node) -> None:
     before = box.snapshot()
     bring_up(node, box)
     bring_up(node, box, DB)
-    node.withdraw("web")
+    withdraw(node)
     assert node.sight("web", WEB.vip) == Sight(Role.STOPPED, False, True)
     assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True, 240)
     assert set(node.facts(MAC).pair_files) == {"web", DB.name}
-    assert node.remove(removal()).done == ("removed /etc/keepalived/haos.d/web.conf.withdrawn",)
+    assert node.remove(removal()).done == ("removed /etc/keepalived/haos.d/web.conf",)
     assert node.sight(DB.name, DB.vip) == Sight(Role.ACTIVE, True, True, 240)
     node.remove(removal(DB))
     assert box.snapshot() == before
@@ -143,16 +143,16 @@ def test_instance_without_its_interface_is_in_fault(box: Sandbox, node: Node) ->
     box.until(lambda: node.sight("web", WEB.vip).role is Role.FAULT, "Fault")
 
 
-@pytest.mark.parametrize("step", ["withdraw", "reinstate"])
-def test_pair_that_is_not_there_is_said(node: Node, step: str) -> None:
+def test_pair_that_is_not_there_is_said(node: Node) -> None:
     with pytest.raises(StepError, match="pair web is not on this node"):
-        getattr(node, step)("web")
+        withdraw(node)
+    assert not node.heal()
 
 
 def test_nothing_to_run_is_not_started(box: Sandbox, node: Node) -> None:
     """A keepalived with no instance never reports to systemd that it is ready."""
     node.configure(config_for(node))
-    node.withdraw("web")
+    withdraw(node)
     with pytest.raises(StepError, match="nothing to run"):
         node.activate()
     assert not node.facts(MAC).daemon_active

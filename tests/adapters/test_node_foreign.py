@@ -16,6 +16,7 @@ from haos.core.keepalived import (
 )
 from haos.core.nodeconf import config_current
 from haos.errors import StepError
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import (
     FOREIGN,
     MAIN,
@@ -82,8 +83,8 @@ def test_running_foreign_instance_is_undisturbed_and_edits_survive(box: Sandbox,
     box.until(lambda: box.holds("10.200.51.77"), "the foreign instance Active")
     pids = daemon(box)
     bring_up(node, box)
-    node.withdraw("web")
-    node.reinstate("web")
+    withdraw(node)
+    assert node.heal()
     box.write(MAIN_PATH, box.read(MAIN_PATH) + b"# added later\n")
     node.remove(removal())
     assert box.read(MAIN_PATH) == FOREIGN.encode() + b"# added later\n"

@@ -12,6 +12,7 @@ from haos.adapters.node import Node
 from haos.core.keepalived import MAIN_PATH, PACKAGE_MARKER
 from haos.core.node import Removal
 from haos.errors import StepError
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
 
 pytestmark = pytest.mark.real
@@ -220,7 +221,7 @@ def test_mask_of_a_run_that_was_killed_is_taken_away_by_the_next_step(box: Sandb
         node.install_keepalived()
     assert masked(box), "or the test shows nothing"
     with pytest.raises(StepError, match="not on this node"):
-        node.withdraw("web")
+        withdraw(node)
     assert not masked(box)
     assert box.sh("ls /run/lock") == "haos.lock\n"
 

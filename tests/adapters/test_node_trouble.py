@@ -13,6 +13,7 @@ from haos.core.keepalived import (
 )
 from haos.core.nodeconf import config_current
 from haos.errors import StepError
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import (
     FOREIGN,
     WEB,
@@ -80,7 +81,7 @@ def test_a_second_haos_waits_and_then_says_why(box: Sandbox, node: Node, monkeyp
     box.sh("setsid sh -c 'exec 8>/run/lock/haos.lock; flock 8; exec sleep 60' >/dev/null 2>&1 & :")
     box.until(lambda: "held" in box.sh("flock -n /run/lock/haos.lock : || echo held"), "the lock is held")
     with pytest.raises(StepError, match="another haos is at work on this node"):
-        node.withdraw("web")
+        withdraw(node)
 
 
 def test_daemon_that_does_not_start_is_an_error(box: Sandbox, node: Node) -> None:
@@ -92,7 +93,7 @@ def test_daemon_that_does_not_start_is_an_error(box: Sandbox, node: Node) -> Non
 
 def test_scripts_take_hostile_values_as_text(box: Sandbox) -> None:
     evil = "a b;$(touch /tmp/x)'\"`touch /tmp/x`\n\u00fc"
-    result = box.run(step_script("withdraw", {"PAIR": evil}), timeout_s=30)
+    result = box.run(step_script("weigh", {"PAIR": evil, "WEIGHT": "1"}), timeout_s=30)
     assert f"pair {evil} is not on this node" in result.stderr
     assert "x" not in box.sh("ls /tmp").split()
 

@@ -10,6 +10,7 @@ import pytest
 from haos.adapters.node import Node
 from haos.core.model import Mode, Role
 from haos.core.node import Sight
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import DB, FOREIGN, WEB, bring_up, config_for, removal
 from tests.adapters.node_sandbox import MAC, Sandbox
 
@@ -44,10 +45,10 @@ def test_whole_life(box: Sandbox, node: Node) -> None:
     assert sysctls(box) == [1, 1, 0], "or there is nothing to put back any more"
     assert "00:00:5e:00:01:09" in box.sh("ip -o link show vrrp.9")
     assert node.sight("router", VMAC.vip) == Sight(Role.ACTIVE, True, True, 240)
-    node.withdraw("router")
+    withdraw(node, VMAC)
     assert not box.holds(str(VMAC.vip))
     assert box.sh("ip -o link show type macvlan") == ""
-    node.reinstate("router")
+    assert node.heal()
     box.until(lambda: node.sight("router", VMAC.vip).role is Role.ACTIVE, "Active again")
     box.sh("systemctl stop keepalived.service")
     node.activate()

@@ -12,6 +12,7 @@ from haos.adapters.node import Node
 from haos.core.model import Mode, Role
 from haos.core.node import Sight
 from haos.errors import StepError
+from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import DB, FOREIGN, WEB, bring_up, config_for, daemon, removal
 from tests.adapters.node_sandbox import MAC, Sandbox
 
@@ -54,9 +55,9 @@ def test_a_configuration_keeps_the_weight_and_a_removal_takes_it(box: Sandbox, n
     assert node.configure(config_for(node, replace(WEB, members=members)))
     node.activate()
     assert effective(box) == 200
-    node.withdraw("web")
+    withdraw(node)
     node.weigh("web", 0)
-    node.reinstate("web")
+    assert node.heal()
     assert effective(box) == 190
     node.weigh("web", 10)
     assert f"removed {WEIGHT}" in node.remove(removal()).done

@@ -129,6 +129,18 @@ def test_the_node_ends_a_fault_by_itself(pair: tuple[Member, Member], fault: Fau
     assert eventually(lambda: first.state() == before) or first.state() == before
 
 
+def test_an_end_that_fails_is_tried_again(pair: tuple[Member, Member]) -> None:
+    first, _ = pair
+    before = first.state()
+    stubborn = NodeSide(
+        "touch /run/haos/came", "[ -e /tmp/may-end ] || die 'not yet'; rm /tmp/may-end /run/haos/came"
+    )
+    first.inject(Fault("stubborn", "a fault of the test's own", lambda *_: 1.0, stubborn))
+    assert eventually(lambda: "not yet" in first.login.sh("journalctl -q -u haos-heal.service -o cat --no-pager"))
+    first.login.sh("touch /tmp/may-end")
+    assert eventually(lambda: first.state() == before) or first.state() == before
+
+
 def test_a_node_that_restarts_is_back_in_seconds_with_nothing_left(pair: tuple[Member, Member]) -> None:
     _, second = pair
     before = second.state()

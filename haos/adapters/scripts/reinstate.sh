@@ -1,3 +1,0 @@
-lock
-reinstate_pair
-echo end

@@ -1,3 +1,0 @@
-lock
-withdraw_pair
-echo end
