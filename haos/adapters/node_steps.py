@@ -35,8 +35,8 @@ _LOOKS = frozenset({"facts", "sight", "watch", "watched", "unwatch"})
 _BEGINNING = {
     "configure": ("common", "vmac", "faults"),
     "remove": ("common", "vmac", "faults"),
-    **dict.fromkeys(("cause", "undo"), ("common", "vmac", "pair", "faults")),
-    **dict.fromkeys(("inject", "heal", "watch", "watched", "unwatch"), ("common", "faults")),
+    **dict.fromkeys(("cause", "undo", "heal"), ("common", "vmac", "pair", "faults")),
+    **dict.fromkeys(("inject", "watch", "watched", "unwatch"), ("common", "faults")),
 }
 """Step -> what comes before it, if that is more than `common`."""
 

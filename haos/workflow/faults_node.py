@@ -10,7 +10,7 @@ WITHDRAW = Fault(
     "withdraw",
     "this pair's instance alone leaves the node",
     vrrp.bound_of_clean_stop_s,
-    NodeSide("withdraw_pair", "! has_pair || reinstate_pair"),
+    NodeSide("withdraw_pair", "reinstate_pair"),
 )
 STOP = Fault(
     "stop",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -188,6 +189,41 @@ def test_a_fault_that_was_never_guarded_gives_way_to_the_next(box: Sandbox, acti
     box.sh("test -e /run/fake/ended")
     assert active.heal()
     well(box, active)
+
+
+def restarted(box: Sandbox) -> None:
+    """Leave of a fault what a restart of the node leaves: nothing of /run, and so no timer."""
+    box.sh("systemctl stop haos-heal.timer; rm -r /run/haos; systemctl restart keepalived.service || :")
+
+
+def test_a_withdrawal_that_a_restart_made_last_is_ended(box: Sandbox, active: Node) -> None:
+    before = trace(box)
+    active.inject(order(WITHDRAW))
+    restarted(box)
+    assert active.heal()
+    well(box, active)
+    as_before(box, before)
+    assert not active.heal()
+
+
+@pytest.mark.parametrize("faulty", [False, True])
+def test_a_pair_that_is_withdrawn_for_another_reason_stays_so(box: Sandbox, active: Node, faulty: bool) -> None:
+    if faulty:
+        active.inject(order(WITHDRAW))
+        restarted(box)
+    active.remove(replace(removal(CHECKED), returning=True))
+    before = trace(box)
+    assert not active.heal()
+    active.inject(order(by_sh(":", "reinstate_pair")))
+    assert active.heal()
+    as_before(box, before)
+
+
+def test_a_pair_that_was_set_up_anew_keeps_no_mark_of_a_withdrawal(box: Sandbox, active: Node) -> None:
+    active.inject(order(WITHDRAW))
+    restarted(box)
+    bring_up(active, box, CHECKED)
+    assert "fault" not in box.sh("ls -A /etc/keepalived/haos.d")
 
 
 def has_come(box: Sandbox) -> bool:

@@ -197,6 +197,7 @@ while [ "$index" -lt "$FILE_COUNT" ]; do
     eval "replace \"\$FILE_${index}_PATH\""
     index=$((index + 1))
 done
+rm -f "$WITHDREW$PAIR"
 if [ -f "$FOLDER/$PAIR.conf.withdrawn" ]; then
     pend
     rm -f "$FOLDER/$PAIR.conf.withdrawn"

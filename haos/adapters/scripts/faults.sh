@@ -3,6 +3,9 @@ CAUSE=$RUN/cause
 HEALER=$RUN/heal
 STAMPS=$RUN/stamps
 SAVED=$RUN/saved
+# Beside a pair's file that a fault moved aside: this alone outlives a restart, with which timer and healer go. A file
+# that was moved aside for another reason has no such mark, and stays where it is.
+WITHDREW=$FOLDER/.fault-withdrew-
 HEAL_UNIT=haos-heal
 CAUSE_UNIT=haos-fault
 WATCH_UNIT=haos-watch

@@ -5,6 +5,7 @@
 withdraw_pair() {
     conf=$FOLDER/$PAIR.conf
     if [ -f "$conf" ]; then
+        : >"$WITHDREW$PAIR" || die "cannot write $WITHDREW$PAIR"
         mv "$conf" "$conf.withdrawn" || die "cannot move $conf aside"
         sync_folder "$FOLDER"
     elif [ ! -f "$conf.withdrawn" ]; then
@@ -16,24 +17,23 @@ withdraw_pair() {
     release_links "$(vmac_links "$conf.withdrawn")"
 }
 
-# Take the pair up again where withdraw_pair gave it up.
+# Take the pair up again if it was withdraw_pair that gave it up.
 reinstate_pair() {
+    [ -e "$WITHDREW$PAIR" ] || return 0
     conf=$FOLDER/$PAIR.conf
-    if [ -f "$conf.withdrawn" ]; then
+    if [ -f "$conf.withdrawn" ] && [ ! -f "$conf" ]; then
         mv "$conf.withdrawn" "$conf" || die "cannot move $conf back"
         sync_folder "$FOLDER"
-    elif [ ! -f "$conf" ]; then
-        die "pair $PAIR is not on this node"
     fi
-    case $(state) in
-    inactive) ;; # somebody stopped it, and did not want it back
-    failed) start && await_running ;;
-    *) reload && await_running ;;
-    esac
-}
-
-has_pair() {
-    [ -f "$FOLDER/$PAIR.conf" ] || [ -f "$FOLDER/$PAIR.conf.withdrawn" ]
+    if [ -f "$conf" ]; then
+        case $(state) in
+        inactive) ;; # somebody stopped it, and did not want it back
+        failed) start && await_running ;;
+        *) reload && await_running ;;
+        esac
+    fi
+    rm -f "$WITHDREW$PAIR"
+    sync_folder "$FOLDER"
 }
 
 stop_now() {

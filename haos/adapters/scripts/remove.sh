@@ -169,6 +169,7 @@ forget_files() {
 remove_pair() {
     conf=$FOLDER/$PAIR.conf
     was_there=
+    rm -f "$WITHDREW$PAIR"
     if [ -f "$conf" ]; then
         mv -f "$conf" "$conf.withdrawn" || die "cannot move $conf aside"
         sync_folder "$FOLDER"
