@@ -40,7 +40,7 @@ def test_there_and_back_killed_and_without_preemption(lab_name: str) -> None:
     assert switched(lab_name) == "ha_second"
     haos(lab_name, "failover-test", "--fault", "withdraw")
     seen = haos(lab_name, "status").stdout
-    assert re.search(r"ha_second +\| ACTIVE +\| Active +\| yes +\| +240 ", seen), "it takes the VIP back"
+    assert re.search(r"ha_second +\| Active +\| yes +\| +240 ", seen), "it takes the VIP back"
 
     killed(lab_name, "ok raise ha_first")
     assert "a switchover was broken off, or is under way" in haos(lab_name, "status").stdout
