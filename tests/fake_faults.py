@@ -33,6 +33,7 @@ class FaultyNode:
     fault: FaultOrder | None = None  # armed, until it is healed
     effective: str | None = None  # the name of the fault that is in effect now
     wall_offset_s: float = WALL_S
+    boots: int = 1
     _began_s: float | None = None  # of the watch
     _watched: Address | None = None
     _injected_s: float | None = None
@@ -48,6 +49,11 @@ class FaultyNode:
         cut = self.effective in CUT or not self.plugged_in()
         if cut or self.instance.id in self.world.unreachable:
             raise RemoteError(f"{self.instance.name} does not answer on port 22", hint="is it up?")
+
+    @property
+    def boot(self) -> str:
+        """Which start of the node it is."""
+        return f"start {self.boots}"
 
     def inject(self, order: FaultOrder) -> float:
         self._reach()
@@ -86,6 +92,7 @@ class FaultyNode:
             self.effective = None
             if order.fault == "reboot":
                 self.fault = self._injected_s = None
+                self.boots += 1
             self.world.elect()
 
     def by_timer(self, order: FaultOrder) -> None:
@@ -140,10 +147,10 @@ class FaultyNode:
 
         stamps = stamp(self._injected_s), stamp(self._healed_s)
         if self._began_s is None:
-            return NodeLog(now_s + offset_s, now_s + offset_s, False, (), *stamps, whole=False)
+            return NodeLog(now_s + offset_s, now_s + offset_s, False, (), *stamps, self.boot, whole=False)
         began_s = self._began_s
         events = tuple(AddressEvent(at_s + offset_s, held) for at_s, held in self._changes(began_s, now_s))
-        return NodeLog(now_s + offset_s, began_s + offset_s, self.held_at(began_s), events, *stamps)
+        return NodeLog(now_s + offset_s, began_s + offset_s, self.held_at(began_s), events, *stamps, self.boot)
 
     def _changes(self, began_s: float, now_s: float) -> Iterator[tuple[float, bool]]:
         held = self.held_at(began_s)

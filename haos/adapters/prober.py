@@ -21,7 +21,7 @@ from haos.errors import RemoteError
 ASK_S = 0.1
 DARK_S = 10.0
 """So long after the last answered echo broadcast questions are held back: see `remote/probe.py`."""
-LIMIT_S = 600.0
+LIMIT_S = 1800.0  # a failback may wait for a preempt delay of up to 1000 s
 SILENCE_S = 30.0
 """The observer's program ends by itself when it has heard nothing from haos for so long."""
 START_TIMEOUT_S = 20.0

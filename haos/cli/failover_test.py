@@ -39,7 +39,7 @@ NAMES = (*FAULTS, "all")
         help="Fail if the VIP is gone for longer, whatever its bound; or the service that --probe asks.")  # fmt: skip
 @option("--max-dual-active", "max_dual_active_s", section=MEASUREMENT, type=Duration(0.0), default="2s",
         show_default=True, help="Fail if two nodes answer for the VIP at once for longer.")  # fmt: skip
-@option("--interval", "interval_s", section=MEASUREMENT, type=Duration(0.002, 1.0), default="10ms", show_default=True,
+@option("--interval", "interval_s", section=MEASUREMENT, type=Duration(0.002, 0.2), default="10ms", show_default=True,
         help="Time between two probes: the resolution of every outage.")  # fmt: skip
 @option("--probe", section=MEASUREMENT, metavar="SPEC", help=PROBE_HELP)
 @option("--flow", section=MEASUREMENT, metavar="tcp:PORT",

@@ -211,12 +211,6 @@ def _clocks(report: FailoverReport) -> Iterator[Advice]:
         )
 
 
-def _unasked(report: FailoverReport) -> Iterator[Advice]:
-    notes = dict.fromkeys(note for leg in report.legs if leg.history for note in leg.history.notes)
-    for note in notes:
-        yield Advice("service-unasked", note, "--observer INSTANCE measures from elsewhere")
-
-
 def _connection(report: FailoverReport) -> Iterator[Advice]:
     broken = [leg for leg in report.legs if _flow_broke(leg)]
     if broken:
@@ -265,7 +259,6 @@ RULES: tuple[Callable[[FailoverReport], Iterator[Advice]], ...] = (
     _method,
     _not_measured,
     _clocks,
-    _unasked,
     _connection,
     _one_round,
 )

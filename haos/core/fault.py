@@ -51,4 +51,5 @@ class NodeLog:
     events: tuple[AddressEvent, ...] = ()
     injected_s: float | None = None  # of the latest fault
     healed_s: float | None = None
+    boot: str = ""  # which start of the node it is
     whole: bool = True  # False: the node was restarted meanwhile, or its log broke off

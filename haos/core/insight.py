@@ -17,6 +17,7 @@ from haos.core.leg import Holders, Insight, Span
 from haos.core.outage import responders
 from haos.core.probe import History
 
+FLAP_INTERVALS = 3
 FLAP_S = 0.3
 """One node's answers between two of another within this time: both answer. A move there and back takes longer."""
 
@@ -160,10 +161,11 @@ def _flaps(history: History, names: Mapping[str, str], start_s: float, end_s: fl
         for echo in history.echoes
         if echo.responder and echo.answered_s is not None and start_s <= echo.sent_s <= end_s
     ]
-    runs = [[at_s for at_s, _ in run] for _, run in groupby(answered, key=lambda one: one[1])]
-    for before, run, after in zip(runs, runs[1:], runs[2:], strict=False):
-        if after[0] - before[-1] <= FLAP_S:
-            yield run[0], after[0]
+    runs = [(name, [at_s for at_s, _ in run]) for name, run in groupby(answered, key=lambda one: one[1])]
+    longest_s = max(FLAP_S, FLAP_INTERVALS * history.interval_s)
+    for (before, first), (_, run), (after, last) in zip(runs, runs[1:], runs[2:], strict=False):
+        if before == after and last[0] - first[-1] <= longest_s:
+            yield run[0], last[0]
 
 
 def _union_s(stretches: Sequence[tuple[float, float]]) -> float:

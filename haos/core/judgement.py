@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
-from haos.core.outage import Outage, Verdict, blind_s, judge, worst_outage
+from haos.core.outage import Outage, Verdict, achieved_interval_s, blind_s, judge, worst_outage
 from haos.core.probe import History
 from haos.core.vrrp import MARGIN_S
 
@@ -50,7 +50,9 @@ def judge_leg(
     outage = worst_outage(history, start_s - 2 * history.interval_s, history.now_s)
     limit_s = promise.bound_s + MARGIN_S
     verdict, reason = judge(outage, limit_s, history)
-    if verdict is Verdict.PASS and (blind := blind_s(history, start_s, history.now_s)) > limit_s:
+    # One interval is the resolution of everything here; only what is longer was not looked at.
+    blind = blind_s(history, start_s, history.now_s)
+    if verdict is Verdict.PASS and blind - achieved_interval_s(history) > limit_s:
         verdict, reason = Verdict.UNKNOWN, f"the observer itself sent nothing for {blind:.3f} s"
     if history.lost is not None or verdict is Verdict.UNKNOWN:
         return Judged(verdict, reason, outage)

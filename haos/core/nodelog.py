@@ -22,11 +22,12 @@ def parse_node_log(output: str) -> NodeLog:
         now_s = float(seen["now"])
         began = seen["began"].split()
         injected_s, healed_s = _stamps(seen["stamps"])
+        boot = seen["boot"]
         if not began:
-            return NodeLog(now_s, now_s, False, (), injected_s, healed_s, whole=False)
+            return NodeLog(now_s, now_s, False, (), injected_s, healed_s, boot, whole=False)
         events = tuple(_changes(seen["log"], ip_address(began[1]), held=began[2] != "0"))
         whole = seen["whole"] == "yes"
-        return NodeLog(now_s, float(began[0]), began[2] != "0", events, injected_s, healed_s, whole)
+        return NodeLog(now_s, float(began[0]), began[2] != "0", events, injected_s, healed_s, boot, whole)
     except (KeyError, IndexError, ValueError) as error:
         raise UnreadableError(f"the log of addresses is malformed: {error}") from error
 

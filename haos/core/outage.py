@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
 from haos.core.probe import Ask, Echo, History
 
 LATE_S = 0.1
+RECENT_ECHOES = 200
+"""So many tell what interval is achieved now: it is asked for many times a second."""
 UNDECIDED_INTERVALS = 5
 """So many intervals a probe with no answered one after it may still be under way: neither answered nor lost."""
 
@@ -112,8 +114,9 @@ def blind_s(history: History, since_s: float, until_s: float) -> float:
 def _decided(history: History, late_s: float) -> Sequence[Echo]:
     """Leave out what left in the last moments and may still be answered."""
     echoes = history.echoes
+    recent = replace(history, echoes=echoes[-RECENT_ECHOES:])
     horizon_s = history.now_s - min(
-        late_s, UNDECIDED_INTERVALS * max(history.interval_s, achieved_interval_s(history))
+        late_s, UNDECIDED_INTERVALS * max(history.interval_s, achieved_interval_s(recent))
     )
     end = len(echoes)
     while end and echoes[end - 1].answered_s is None and echoes[end - 1].sent_s > horizon_s:

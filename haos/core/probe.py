@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Echo:
     """One ICMP echo to the VIP: when it left and, if it was answered, when and from which MAC."""
 
@@ -14,7 +14,7 @@ class Echo:
     responder: str | None = None  # lower-case MAC; None where the observer cannot see it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One broadcast ARP request (IPv6: neighbour solicitation) for the VIP, as a client with no memory sends it."""
 
@@ -76,6 +76,15 @@ class History:
     tries: tuple[Try, ...] = ()
     flow: tuple[FlowEvent, ...] = ()
     notes: tuple[str, ...] = ()  # what was asked for and could not be measured from there, and why
+
+    def since(self, moment_s: float) -> History:
+        """Return the same run without what was sent before a moment; marks and notes stay."""
+        return replace(
+            self,
+            echoes=tuple(echo for echo in self.echoes if echo.sent_s >= moment_s),
+            asks=tuple(ask for ask in self.asks if ask.sent_s >= moment_s),
+            tries=tuple(one for one in self.tries if one.sent_s >= moment_s),
+        )
 
     def mark(self, label: str) -> Mark:
         """Return the last mark of that label; KeyError if there is none."""

@@ -20,7 +20,7 @@ from haos.workflow.injection import hold_s
 from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
 from haos.workflow.request import FailoverRequest
-from haos.workflow.resolve import find_pair, pair_nodes
+from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.status import find_watcher
 from haos.workflow.trial import Trial, run_trial
 from haos.workflow.verify import await_answer, find_active, worst
@@ -63,16 +63,19 @@ def plan_failover(request: FailoverRequest, ctx: Context) -> FailoverPlan:
         observer = find_watcher(request.observer, {port.device_id for port in ports}, found, ctx)
     if observer is None:
         raise NotFoundError("no instance to measure from", hint="name one with --observer")
-    nodes = _all_nodes(pair, found)
+    nodes = whole(pair, found)
     with ctx.progress.step("look at the nodes"):
         facts = for_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
+    refuse_unfinished(pair, facts)
     pair = replace(pair, checks=_kept_checks(pair, facts))
     faults = _possible(faults, request, pair)
     if not request.allow_collateral and any(fault.whole_node for fault in faults):
         refuse_collateral(pair, facts)
     nodes = tuple(replace(node, interface=seen.interface) for node, seen in facts.items())
     versions = {node.name: seen.keepalived or "" for node, seen in facts.items()}
-    return FailoverPlan(request, pair, nodes, observer, tuple(_planned(fault, pair) for fault in faults), versions)
+    return FailoverPlan(
+        request, pair, nodes, observer, tuple(_planned(fault, pair, request.interval_s) for fault in faults), versions
+    )
 
 
 def failover_test(
@@ -139,11 +142,18 @@ class _Run:
                     plan.pair, plan.nodes, probe, ctx, witnesses,
                     plan.request.max_outage_s, plan.request.max_dual_active_s, number,
                 )  # fmt: skip
-                self.legs += run_trial(fault, trial, active)
+                self._try(fault, trial, active)
         finally:
             probe.stop()
         lost = self.legs[-1].history.lost if self.legs[-1].history else None
         return lost is None or self._break(Verdict.UNKNOWN, f"the observer was lost: {lost}")
+
+    def _try(self, fault: Fault, trial: Trial, active: Node) -> None:
+        try:
+            self.legs += run_trial(fault, trial, active)
+        except (HaosError, KeyboardInterrupt):
+            self.legs += trial.judged
+            raise
 
     def _break(self, verdict: Verdict, reason: str) -> bool:
         self._broken = verdict, reason
@@ -200,9 +210,18 @@ def _possible(faults: Sequence[Fault], request: FailoverRequest, pair: Pair) -> 
     return tuple(fault for fault in faults if fault not in lacking)
 
 
-def _planned(fault: Fault, pair: Pair) -> PlannedFault:
+def _planned(fault: Fault, pair: Pair, interval_s: float) -> PlannedFault:
     bound_s = fault.bound_s(pair.timing, vrrp.backups_of(pair))
-    return PlannedFault(fault, bound_s, None if fault.guard is Guard.ITSELF else hold_s(fault, pair, bound_s))
+    return PlannedFault(fault, bound_s, None if fault.guard is Guard.ITSELF else hold_s(fault, bound_s, interval_s))
+
+
+def refuse_unfinished(pair: Pair, facts: dict[Node, NodeFacts]) -> None:
+    """Refuse a pair of which a switchover was broken off: its priorities are not the record's."""
+    if any(pair.name in seen.weights for seen in facts.values()):
+        raise UnsatisfiableError(
+            f"a switchover of pair {pair.name} is under way, or was broken off",
+            hint=f"haos switchover {pair.name} brings it to its end",
+        )
 
 
 def refuse_collateral(pair: Pair, facts: dict[Node, NodeFacts]) -> None:
@@ -214,13 +233,3 @@ def refuse_collateral(pair: Pair, facts: dict[Node, NodeFacts]) -> None:
                 f"keepalived on {node.name} serves others too ({', '.join(others)}): they would be hit as well",
                 hint="--fault withdraw hits this pair alone; --allow-collateral hits them all",
             )
-
-
-def _all_nodes(pair: Pair, nodes: dict[str, Node]) -> tuple[Node, ...]:
-    missing = [member.port_id for member in pair.members if member.port_id not in nodes]
-    if missing:
-        raise UnsatisfiableError(
-            f"pair {pair.name} is not whole: port {', '.join(missing)} or its instance is gone",
-            hint=f"haos status {pair.name}",
-        )
-    return tuple(nodes[member.port_id] for member in pair.members)

@@ -35,4 +35,5 @@ class Fault:
     cuts: bool = False  # the node cannot be reached by SSH while it lasts
     splits: bool = False  # the node goes on answering for the VIP
     lasts_by_itself: bool = False  # it is over before anybody ends it
+    takes_s: float = 0.0  # so long it may be until the fault comes
     needs: str | None = None  # "check": the pair must have a service check

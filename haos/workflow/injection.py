@@ -14,7 +14,7 @@ from haos.workflow.cloud_side import CloudSide
 from haos.workflow.context import Context
 from haos.workflow.fault import Fault, NodeSide
 from haos.workflow.intent import announced
-from haos.workflow.settle import SETTLE_TIMEOUT_S
+from haos.workflow.settle import PROBE_INTERVAL_S, SETTLE_TIMEOUT_S, settled_s
 
 CUT_DELAY_S = 0.5
 """So long a node waits before it cuts itself off: its answer to the order has to get out."""
@@ -27,30 +27,38 @@ RESTORE_TIMEOUT_S = 20.0
 BOOT_TIMEOUT_S = 300.0
 
 
-def hold_s(fault: Fault, pair: Pair, bound_s: float) -> float:
+def hold_s(fault: Fault, bound_s: float, interval_s: float = PROBE_INTERVAL_S) -> float:
     """Return after how long the node's own timer ends the fault, counted from the order."""
     if fault.cuts and fault.guard is Guard.NODE:
-        return CUT_DELAY_S + math.ceil(bound_s + MARGIN_S + HOLD_S)
-    return math.ceil(leg_timeout_s(pair, bound_s) + SLACK_S)
+        return CUT_DELAY_S + math.ceil(bound_s + MARGIN_S + HOLD_S + settled_s(interval_s))
+    return math.ceil(takeover_timeout_s(fault, bound_s) + SLACK_S)
 
 
-def leg_timeout_s(pair: Pair, bound_s: float) -> float:
-    """Return how long a move of the VIP is waited for."""
+def takeover_timeout_s(fault: Fault, bound_s: float) -> float:
+    """Return how long a take-over is waited for; the preempt delay has no part in it."""
+    return SETTLE_TIMEOUT_S + fault.takes_s + bound_s
+
+
+def failback_timeout_s(pair: Pair, bound_s: float) -> float:
+    """Return how long a failback is waited for, once the node is well again."""
     return SETTLE_TIMEOUT_S + pair.timing.preempt_delay_s + bound_s
 
 
 class Injection:
     """A fault on a node. `undo` is safe to repeat, and knows what has been done already."""
 
-    def __init__(self, fault: Fault, pair: Pair, node: Node, bound_s: float, ctx: Context) -> None:
+    def __init__(
+        self, fault: Fault, pair: Pair, node: Node, bound_s: float, ctx: Context, interval_s: float = PROBE_INTERVAL_S
+    ) -> None:
         self.fault = fault
         self.node = node
         self._pair = pair
         self._ctx = ctx
-        self._hold_s = hold_s(fault, pair, bound_s)
+        self._hold_s = hold_s(fault, bound_s, interval_s)
         self._guard = ExitStack()
         self._begun_s: float | None = None
         self._made = False
+        self._boot: str | None = None
         self._undone = False
 
     @property
@@ -69,7 +77,10 @@ class Injection:
         self._begun_s = self._ctx.clock.now_s()
         make = self.fault.make
         if isinstance(make, NodeSide):
-            self._ctx.fleet.node(self.node.instance).inject(self._order(make))
+            agent = self._ctx.fleet.node(self.node.instance)
+            if self.fault.guard is Guard.ITSELF:
+                self._boot = agent.watched().boot
+            agent.inject(self._order(make))
         else:
             make.inject(self._ctx.cloud, self.node.port)
         self._made = True
@@ -116,8 +127,8 @@ class Injection:
         self._patiently(lambda: self._ctx.fleet.node(instance).heal(), RESTORE_TIMEOUT_S)
 
     def _see_restart(self) -> None:
-        """Raise RemoteError as long as the node is the one that was told to watch: a restart takes its notes."""
-        if self._ctx.fleet.node(self.node.instance).watched().whole:
+        """Raise RemoteError as long as the node has not started anew; one that is going down may still answer."""
+        if self._ctx.fleet.node(self.node.instance).watched().boot == self._boot:
             raise RemoteError(f"{self.node.name} has not restarted", hint="look at its console")
 
     def _await_login(self) -> None:

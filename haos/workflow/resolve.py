@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from haos.core import names, record
@@ -231,3 +231,14 @@ def pair_nodes(cloud: Cloud, pair: Pair) -> tuple[dict[str, Node], tuple[Port, .
         if port.device_id in instances and address is not None:
             nodes[port_id] = Node(instances[port.device_id], port, address)
     return nodes, ports
+
+
+def whole(pair: Pair, found: Mapping[str, Node]) -> tuple[Node, ...]:
+    """Return the nodes in the order of the record, all of them. Raises UnsatisfiableError where one is gone."""
+    missing = [member.port_id for member in pair.members if member.port_id not in found]
+    if missing:
+        raise UnsatisfiableError(
+            f"pair {pair.name} is not whole: port {', '.join(missing)} or its instance is gone",
+            hint=f"haos status {pair.name}",
+        )
+    return tuple(found[member.port_id] for member in pair.members)

@@ -14,8 +14,9 @@ from haos.workflow.context import Context, Probe
 from haos.workflow.parallel import for_each
 
 PROBE_INTERVAL_S = 0.01
-SETTLED_ECHOES = 20
-"""So many answers in a row, all from the expected node, end a transition."""
+SETTLED_S = 0.2
+"""Answers for so long, three at the least, all from the expected node, end a transition."""
+SETTLED_ECHOES = 3
 SETTLE_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 """An address pair or a rule takes effect with delay on every backend (0.5 s on OVN, 2 s on OVS, measured)."""
@@ -99,7 +100,7 @@ def has_settled(history: History, label: str, macs: set[str]) -> bool:
     since_s = next((mark.at_s for mark in reversed(history.marks) if mark.label == label), None)
     if since_s is None:
         return False
-    recent = in_a_row(history, SETTLED_ECHOES)
+    recent = in_a_row(history, _enough(history))
     if not recent or recent[0].sent_s <= since_s or any(echo.responder not in (None, *macs) for echo in recent):
         return False
     fresh = [ask for ask in history.asks[-5:] if ask.sent_s >= recent[0].sent_s and ask.answers]
@@ -115,7 +116,16 @@ def await_service(probe: Probe) -> None:
 def is_answered(history: History) -> bool:
     """Say whether the last echoes were all answered, and the last fresh ARP request too."""
     fresh = not history.asks or any(ask.answers for ask in history.asks[-5:])
-    return bool(in_a_row(history, SETTLED_ECHOES)) and fresh
+    return bool(in_a_row(history, _enough(history))) and fresh
+
+
+def settled_s(interval_s: float) -> float:
+    """Return how long it takes to see that a transition is over."""
+    return max(SETTLED_S, SETTLED_ECHOES * interval_s)
+
+
+def _enough(history: History) -> int:
+    return max(SETTLED_ECHOES, round(SETTLED_S / history.interval_s))
 
 
 def recent_responders(history: History) -> tuple[str, ...]:

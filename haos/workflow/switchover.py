@@ -25,7 +25,7 @@ from haos.errors import (
 from haos.workflow.context import Context, Probe
 from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
-from haos.workflow.resolve import find_pair, pair_nodes
+from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,
     POLL_S,
@@ -71,23 +71,13 @@ def prepare(name: str | None, to: str | None, *, back: bool, observer_ref: str |
         pair, reservation = find_pair(ctx.cloud, name)
         found, ports = pair_nodes(ctx.cloud, pair)
         refuse_pending(pair, reservation, found)
-        nodes = _whole(pair, found)
+        nodes = whole(pair, found)
         observer = find_watcher(observer_ref, {port.device_id for port in ports}, found, ctx)
     with ctx.progress.step("look at the nodes"):
         nodes, looks, active = _look(pair, nodes, ctx)
     home = next(node for node in nodes if node.port.id == pair.home.port_id)
     move = decide(pair, nodes, looks, active, home if back else _named(to, pair, nodes))
     return Prepared(move, observer, insisted=observer_ref is not None)
-
-
-def _whole(pair: Pair, found: dict[str, Node]) -> tuple[Node, ...]:
-    missing = [member.port_id for member in pair.members if member.port_id not in found]
-    if missing:
-        raise UnsatisfiableError(
-            f"pair {pair.name} is not whole: port {', '.join(missing)} or its instance is gone",
-            hint=f"haos status {pair.name}",
-        )
-    return tuple(found[member.port_id] for member in pair.members)
 
 
 def _named(ref: str | None, pair: Pair, nodes: tuple[Node, ...]) -> Node | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from haos.core import vrrp
 from haos.core.clocks import Moment
@@ -17,10 +17,11 @@ from haos.core.probe import NO_SERVICE, History
 from haos.core.service_probe import complaint
 from haos.workflow.context import Context, Probe
 from haos.workflow.faults import Fault
-from haos.workflow.injection import Injection, leg_timeout_s
+from haos.workflow.injection import Injection, failback_timeout_s, takeover_timeout_s
 from haos.workflow.peers import not_seen_by_peers
 from haos.workflow.settle import (
     PROBE_INTERVAL_S,
+    SETTLE_TIMEOUT_S,
     await_one_active,
     await_service,
     await_target,
@@ -31,6 +32,8 @@ from haos.workflow.settle import (
 )
 from haos.workflow.witnesses import Witnesses
 
+KEPT_S = 2.0
+"""So much of the time before a leg is kept, for the picture."""
 SPLIT_S = 3.0
 """So long a split is looked at, once the Backup has taken over as well."""
 
@@ -47,6 +50,7 @@ class Trial:
     max_outage_s: float | None = None
     max_dual_active_s: float | None = None
     round: int = 1
+    judged: list[Leg] = field(default_factory=list)  # so far: what is left of a trial that breaks off
 
     @property
     def interval_s(self) -> float:
@@ -85,9 +89,10 @@ def run_trial(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:
 
 
 def _inject(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:
-    injection = Injection(fault, trial.pair, active, trial.bound_of(fault, active), trial.ctx)
+    injection = Injection(fault, trial.pair, active, trial.bound_of(fault, active), trial.ctx, trial.interval_s)
     try:
         over = _fault_leg(trial, injection)
+        trial.judged.append(over)
         if not trial.pair.timing.preempt or (over.history is not None and over.history.lost):
             injection.undo()
             return _with_insight(trial, injection, (over,))
@@ -108,8 +113,23 @@ def _fault_leg(trial: Trial, injection: Injection) -> Leg:
     with _measuring(trial, f"{fault.name} on {active.name}"):
         trial.mark(fault.name)
         injection.make()
-        target = await_target(others, trial.pair, asked, leg_timeout_s(trial.pair, bound_s), trial.ctx)
+        timeout_s = takeover_timeout_s(fault, bound_s)
+        # One that comes back by itself may do so before it was seen to be away.
+        awaited = trial.nodes if fault.lasts_by_itself and not fault.cuts else others
+        target = await_target(awaited, trial.pair, asked, timeout_s, trial.ctx)
+        if fault.lasts_by_itself and target is active:
+            return _seen(trial, fault, fault.name, active, _was_there(trial, others), promise, back=active)
         return _seen(trial, fault, fault.name, active, target, promise)
+
+
+def _was_there(trial: Trial, others: Sequence[Node]) -> Node | None:
+    """Return who took over by its own log, where the node was back before anybody could look."""
+    seen = trial.witnesses.read() if trial.witnesses else {}
+    for node in others:
+        log = seen[node.name].log if node.name in seen else None
+        if log is not None and any(event.held for event in log.events):
+            return node
+    return None
 
 
 def _failback_leg(trial: Trial, injection: Injection, holder: str) -> Leg:
@@ -120,7 +140,7 @@ def _failback_leg(trial: Trial, injection: Injection, holder: str) -> Leg:
     with _measuring(trial, f"failback to {active.name}"):
         trial.mark(FAILBACK)
         injection.undo()
-        timeout_s = leg_timeout_s(trial.pair, bound_s)
+        timeout_s = failback_timeout_s(trial.pair, bound_s)
         target = await_target([active], trial.pair, trial.nodes, timeout_s, trial.ctx)
         return _seen(trial, injection.fault, FAILBACK, origin, target, promise)
 
@@ -131,10 +151,21 @@ def _measuring(trial: Trial, title: str) -> AbstractContextManager[None]:
     return trial.ctx.progress.measuring(title, trial.probe.history, own_names(trial.nodes))
 
 
-def _seen(trial: Trial, fault: Fault, label: str, origin: Node, target: Node | None, promise: Promise) -> Leg:
-    """Wait until the observer agrees, and judge what it saw; without one, ask the other nodes."""
-    timeout_s = leg_timeout_s(trial.pair, promise.bound_s)
-    macs = macs_of(target, trial.pair) if target else set()
+def _seen(
+    trial: Trial,
+    fault: Fault,
+    label: str,
+    origin: Node,
+    target: Node | None,
+    promise: Promise,
+    back: Node | None = None,
+) -> Leg:
+    """Wait until the observer agrees, and judge what it saw; without one, ask the other nodes.
+
+    `back`: the node that has the VIP again already, and may answer as well as the target.
+    """
+    timeout_s = SETTLE_TIMEOUT_S + promise.bound_s
+    macs = {mac for node in (target, back) if node for mac in macs_of(node, trial.pair)}
     names = origin.name, target.name if target else "nobody"
     if trial.probe is None:
         verdict, reason, unheard = _unwatched(trial, target, macs, timeout_s)
@@ -159,7 +190,8 @@ def _seen(trial: Trial, fault: Fault, label: str, origin: Node, target: Node | N
         wrong = complaint(history, start_s, history.now_s, promise.max_outage_s)
         judged = replace(judged, verdict=Verdict.FAIL, reason=wrong) if wrong else judged
     return Leg(
-        label, *names, promise.bound_s, judged.outage, judged.verdict, judged.reason, history, start_s,
+        label, *names, promise.bound_s, judged.outage, judged.verdict, judged.reason,
+        history.since(start_s - KEPT_S), start_s,
         judged.unheard, fault.name, trial.round, history.now_s, names=own_names(trial.nodes),
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ from haos.core.outage import Verdict
 from haos.core.probe import Ask, Echo, History
 
 STEP_S, TRIP_S, LENGTH_S, EPS = 0.01, 0.0004, 4.0, 1e-6
-A, B = "fa:16:3e:00:00:0a", "fa:16:3e:00:00:0b"
+A, B, C = "fa:16:3e:00:00:0a", "fa:16:3e:00:00:0b", "fa:16:3e:00:00:0c"
 NAMES = {A: "ha_first", B: "ha_second"}
 
 
@@ -132,6 +132,7 @@ def echoes(*runs: tuple[str, int]) -> History:
 def test_answers_by_turns_are_both_where_one_mac_hides_them() -> None:
     assert dual_answers_s(echoes((A, 50), (B, 50)), NAMES, 0.0, 9.0) == 0.0
     assert dual_answers_s(echoes((A, 50), (B, 50), (A, 50)), NAMES, 0.0, 9.0) == 0.0, "moved there and back"
+    assert dual_answers_s(echoes((A, 50), (B, 5), (C, 50)), NAMES, 0.0, 9.0) == 0.0, "moved on"
     flapping = echoes((A, 50), (B, 5), (A, 5), (B, 5), (A, 50))
     assert dual_answers_s(flapping, NAMES, 0.0, 9.0) == pytest.approx(0.15)
 

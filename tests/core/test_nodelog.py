@@ -24,6 +24,7 @@ def printed(**changes: str) -> str:
         "began": f"{AT_S - 10} 10.200.51.9 0",
         "log": LOG,
         "stamps": "",
+        "boot": "start 1",
         "whole": "yes",
         "now": f"{AT_S + 10}",
         **changes,
@@ -38,6 +39,7 @@ def test_an_address_comes_and_goes_once() -> None:
         began_s=AT_S - 10,
         held_at_start=False,
         events=(AddressEvent(AT_S, True), AddressEvent(AT_S + 1.784977, False)),
+        boot="start 1",
     )
 
 
@@ -69,7 +71,7 @@ def test_the_latest_fault_counts() -> None:
 
 def test_without_a_watch_nothing_is_known() -> None:
     log = parse_node_log(printed(began="", log="", whole="no", stamps="injected 7.5"))
-    assert log == NodeLog(AT_S + 10, AT_S + 10, False, injected_s=7.5, whole=False)
+    assert log == NodeLog(AT_S + 10, AT_S + 10, False, injected_s=7.5, boot="start 1", whole=False)
 
 
 def test_a_log_that_broke_off_is_said() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from haos.lab import control
+from haos.workflow.faults import DEFAULT
 from tests.lab.main_job import CREATE, NODES, cloud, eventually, haos, neutron_state, node_state, on, requests_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -93,15 +94,12 @@ def test_status_is_healthy(made: Made) -> None:
     assert re.search(r"ha_second\s*\|\s*Backup\s*\|\s*no", shown)
 
 
-def test_failover_test_measures_both_faults(made: Made) -> None:
+def test_failover_test_with_no_argument_measures_the_default_faults(made: Made) -> None:
     shown = haos(made.lab, "failover-test").stdout
-    rows = re.findall(r"^\| (withdraw|stop|failback)\s+\| (\S+)\s+\| (\S+)\s+\|.*\| PASS", shown, re.MULTILINE)
-    assert rows == [
-        ("withdraw", "ha_first", "ha_second"),
-        ("failback", "ha_second", "ha_first"),
-        ("stop", "ha_first", "ha_second"),
-        ("failback", "ha_second", "ha_first"),
-    ]
+    rows = re.findall(r"^\| (?:- )?([\w-]+)\s+\| (\S+)\s+\| (\S+)\s+\|.*\| +PASS", shown, re.MULTILINE)
+    there, back = ("ha_first", "ha_second"), ("ha_second", "ha_first")
+    assert rows == [move for fault in DEFAULT for move in ((fault, *there), ("failback", *back))]
+    assert re.search(r"^partition +\|F+", shown, re.MULTILINE), "a timeline for each"
 
 
 def test_without_the_pair_on_the_active_port_the_vip_is_dead(made: Made) -> None:
