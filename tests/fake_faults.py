@@ -165,11 +165,12 @@ class FaultyNode:
         holder = next((mac for since_s, mac in reversed(self.world.holders) if since_s <= at_s), None)
         return holder == self.mac or self.mac in self.world.split_at(at_s)
 
-    def unwatch(self) -> None:
+    def unwatch(self) -> bool:
         self._reach()
-        self._began_s = None
+        was_there, self._began_s = self._began_s is not None, None
         if self.fault is None:
             self._injected_s = self._healed_s = None
+        return was_there
 
     def wall_s(self) -> float:
         self._reach()

@@ -295,6 +295,8 @@ class FakeNode(FaultyNode):
             },
             withdrawn=frozenset(self.withdrawn),
             pending=self.pending,
+            fault=self.fault.fault if self.fault else None,
+            tested=self._began_s is not None,
             weights=dict(self.weights),
             check_files={
                 file.path.rpartition("/")[2]: file.text

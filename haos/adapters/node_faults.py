@@ -36,9 +36,10 @@ class FaultSide(Steps):
         """Return what was written down."""
         return self._read("watched", {}, "reading when the VIP came and went", parse_node_log)
 
-    def unwatch(self) -> None:
-        """Stop writing down and leave nothing; safe to repeat."""
-        self._step("unwatch", {}, "ending the watch over the VIP")
+    def unwatch(self) -> bool:
+        """Stop writing down and leave nothing; return whether it was written down. Safe to repeat."""
+        said = self._read("unwatch", {}, "ending the watch over the VIP", node_parse.parse_lines)
+        return ("watched", "yes") in said
 
     def wall_s(self) -> float:
         """Return the node's wall clock; one cheap round trip without sudo."""

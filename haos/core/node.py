@@ -26,6 +26,8 @@ class NodeFacts:
     pair_files: Mapping[str, str] = field(default_factory=dict)  # pair name -> text, withdrawn ones too
     withdrawn: frozenset[str] = frozenset()  # pairs whose file is moved aside
     pending: bool = False  # files were changed that keepalived was not told of: a run was killed in between
+    fault: str | None = None  # of a failover test, in force now
+    tested: bool = False  # a failover test watches the node, or died
     weights: Mapping[str, int] = field(default_factory=dict)  # pair name -> what is added to its priority, if not 0
     drop_in: str | None = None
     release_script: str | None = None

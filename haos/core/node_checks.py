@@ -36,6 +36,12 @@ def check_facts(name: str, facts: NodeFacts, needs: NodeNeeds | None = None) -> 
     yield from _check_keepalived(name, facts, needs)
     yield from _check_configuration(name, facts, needs)
     yield from _check_network(name, facts, needs)
+    if facts.tested:
+        yield blocker(
+            "failover-test-at-work",
+            f"a failover-test is at work on {name}, or died",
+            "wait for its end; if it died: haos failover-test --restore",
+        )
     for pair in sorted(facts.weights):
         yield warning(
             "unfinished-switchover",

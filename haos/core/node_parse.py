@@ -75,6 +75,8 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         pair_files=pairs,
         withdrawn=frozenset(name for name in pairs if f"withdrawn:{name}" in seen),
         pending="pending" in seen,
+        fault=seen.get("fault"),
+        tested="tested" in seen,
         weights={name: weight for name, text in _named(seen, "weight:").items() if (weight := parse_weight(text))},
         drop_in=seen.get("drop_in"),
         release_script=seen.get("release_script"),

@@ -185,6 +185,8 @@ def objections(pair: Pair, nodes: tuple[Node, ...], looks: Mapping[str, Look]) -
 
 
 def _objection(pair: Pair, node: Node, nodes: tuple[Node, ...], facts: NodeFacts, *, resumed: bool) -> str | None:
+    if facts.tested:
+        return "a failover-test is at work there, or died: haos failover-test --restore"
     if node.port.port_security and not admits(node.port, pair):
         return "its port lacks the address pair"
     if pair.name not in facts.pair_files or facts.interface is None:

@@ -138,6 +138,7 @@ def _with_view(row: NodeStatus, member: Member, node: Node, view: CloudView, loo
         config=config,
     )
     troubles = [*row.troubles, *_config_troubles(found, words, facts, mend)]
+    troubles += _test_troubles(found, view.pair, facts)
     troubles += _weight_troubles(found, view.pair, facts)
     return replace(found, troubles=(*troubles, *_role_troubles(found, view.pair, mend)))
 
@@ -173,6 +174,15 @@ def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, mend:
         )
     elif not facts.daemon_enabled:
         yield Trouble("not-enabled", row.name, "keepalived would not start when the node boots", mend, grave=False)
+
+
+def _test_troubles(row: NodeStatus, pair: Pair, facts: NodeFacts) -> Iterator[Trouble]:
+    undo = f"haos failover-test --restore {pair.name}"
+    if facts.fault is not None:
+        words = f"fault {facts.fault} is in force there: a failover-test is at work, or died"
+        yield Trouble("fault", row.name, f"{words}; the node ends it by itself", undo)
+    elif facts.tested:
+        yield Trouble("tested", row.name, "a failover-test is at work there, or died", undo, grave=False)
 
 
 def _weight_troubles(row: NodeStatus, pair: Pair, facts: NodeFacts) -> Iterator[Trouble]:

@@ -197,8 +197,8 @@ class NodeAgent(Protocol):
     def watched(self) -> NodeLog:
         """Return what was written down."""
 
-    def unwatch(self) -> None:
-        """Stop writing down and leave nothing; safe to repeat."""
+    def unwatch(self) -> bool:
+        """Stop writing down and leave nothing; return whether it was written down. Safe to repeat."""
 
     def wall_s(self) -> float:
         """Return the node's wall clock; one cheap round trip without sudo."""

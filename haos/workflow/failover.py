@@ -67,6 +67,7 @@ def plan_failover(request: FailoverRequest, ctx: Context) -> FailoverPlan:
     with ctx.progress.step("look at the nodes"):
         facts = for_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
     refuse_unfinished(pair, facts)
+    refuse_fault(pair, facts)
     pair = replace(pair, checks=_kept_checks(pair, facts))
     faults = _possible(faults, request, pair)
     if not request.allow_collateral and any(fault.whole_node for fault in faults):
@@ -130,11 +131,13 @@ class _Run:
         plan, ctx = self._plan, self._ctx
         active, wrong = find_active(plan.pair, plan.nodes, ctx)
         if active is None or (wrong is not None and not plan.request.force):
-            return self._break(Verdict.FAIL, wrong or "no node is Active")
+            return self._refuse(wrong or "no node is Active")
         observer = ctx.fleet.observer(plan.observer)
         probe = observer.start_probe(plan.pair.vip, interval_s=plan.request.interval_s, service=plan.request.service)
         try:
             answer = await_answer(plan.pair, active, plan.observer, probe, ctx)
+            if answer.verdict is Verdict.FAIL:
+                return self._refuse(answer.reason)
             if answer.verdict is not None:
                 return self._break(answer.verdict, answer.reason)
             with watching(plan.pair, plan.nodes, probe, ctx) as witnesses:
@@ -154,6 +157,13 @@ class _Run:
         except (HaosError, KeyboardInterrupt):
             self.legs += trial.judged
             raise
+
+    def _refuse(self, reason: str) -> bool:
+        """A pair that is not healthy is no failover that failed, unless it was the test that made it so."""
+        if self.legs:
+            return self._break(Verdict.FAIL, reason)
+        hint = f"haos status {self._plan.pair.name}"
+        raise UnsatisfiableError(f"pair {self._plan.pair.name} is not fit to be tested: {reason}", hint=hint)
 
     def _break(self, verdict: Verdict, reason: str) -> bool:
         self._broken = verdict, reason
@@ -185,12 +195,13 @@ class _Run:
         verdicts = [leg.verdict for leg in self.legs]
         if self._broken is not None:
             verdict = worst([*verdicts, self._broken[0]])
-            done = f" after {len(verdicts)} moves" if verdicts else ""
-            return verdict, f"{self._broken[1]}{done}"
+            return verdict, self._broken[1]
+        others = verdicts.count(worst(verdicts)) - 1
         bad = next((leg for leg in self.legs if leg.verdict is worst(verdicts)), None)
         if bad is None or bad.verdict is Verdict.PASS:
             return Verdict.PASS, f"{self._plan.pair.vip} moved {len(verdicts)} times, each within its bound"
-        return bad.verdict, f"{bad.label} on {bad.origin}: {bad.reason}"
+        more = f" (and {others} more)" if others else ""
+        return bad.verdict, f"{bad.label} on {bad.origin}: {bad.reason}{more}"
 
 
 def _kept_checks(pair: Pair, facts: dict[Node, NodeFacts]) -> tuple[ServiceCheck, ...]:
@@ -222,6 +233,16 @@ def refuse_unfinished(pair: Pair, facts: dict[Node, NodeFacts]) -> None:
             f"a switchover of pair {pair.name} is under way, or was broken off",
             hint=f"haos switchover {pair.name} brings it to its end",
         )
+
+
+def refuse_fault(pair: Pair, facts: dict[Node, NodeFacts]) -> None:
+    """Refuse a pair with a node that is under a fault already. Raises UnsatisfiableError."""
+    for node, seen in facts.items():
+        if seen.fault is not None:
+            raise UnsatisfiableError(
+                f"fault {seen.fault} is in force on {node.name}: a failover-test is at work, or died",
+                hint=f"the node ends it by itself; at once: haos failover-test --restore {pair.name}",
+            )
 
 
 def refuse_collateral(pair: Pair, facts: dict[Node, NodeFacts]) -> None:

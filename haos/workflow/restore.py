@@ -44,7 +44,7 @@ def _restore(name: str | None, ctx: Context) -> Restored:
         left.append(error.reason)
     with ctx.progress.step("heal the nodes"):
         healed, errors = attempt_each(nodes.values(), lambda node: _heal(node, ctx))
-    done += [f"healed {node.name}: a fault was left there" for node, was_there in healed.items() if was_there]
+    done += [line for lines in healed.values() for line in lines]
     left += [f"{node.name} could not be asked: {error}" for node, error in errors.items()]
     if left:
         before = f"Restored: {'; '.join(done)}. " if done else ""
@@ -56,11 +56,11 @@ def _restore(name: str | None, ctx: Context) -> Restored:
     return Restored(pair, tuple(done))
 
 
-def _heal(node: Node, ctx: Context) -> bool:
+def _heal(node: Node, ctx: Context) -> list[str]:
     agent = ctx.fleet.node(node.instance)
-    was_there = agent.heal()
-    agent.unwatch()  # else the node takes the dead failover test for one that is at work
-    return was_there
+    done = [f"healed {node.name}: a fault was left there"] if agent.heal() else []
+    # Else the node takes the dead failover test for one that is at work.
+    return [*done, f"ended the watch on {node.name} that a failover-test has left"] if agent.unwatch() else done
 
 
 def undo_announced(

@@ -76,11 +76,13 @@ class Trial:
 def run_trial(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:
     """Inject the fault on the Active node, wait for the take-over, restore, wait for the failback.
 
-    Without preemption there is no failback: the same fault on the new Active node brings the VIP back. A node is
-    restored whatever happens, Ctrl-C included.
+    Without preemption there is no failback, unless both nodes were Active meanwhile: the same fault on the new Active
+    node brings the VIP back. A node is restored whatever happens, Ctrl-C included.
     """
     legs = _inject(fault, trial, active)
     if trial.pair.timing.preempt or legs[0].verdict is Verdict.UNKNOWN:
+        return legs
+    if legs[-1].label == FAILBACK:
         return legs
     holder, sights = await_one_active(trial.pair, trial.nodes, trial.ctx)
     if holder is None or holder.name != legs[0].target or not backup_ready(trial.pair, sights):
@@ -93,9 +95,11 @@ def _inject(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:
     try:
         over = _fault_leg(trial, injection)
         trial.judged.append(over)
-        if not trial.pair.timing.preempt or (over.history is not None and over.history.lost):
+        if over.history is not None and over.history.lost:
             injection.undo()
             return _with_insight(trial, injection, (over,))
+        if not trial.pair.timing.preempt:
+            return _with_insight(trial, injection, (over, *_stay_or_return(trial, injection, over.target)))
         return _with_insight(trial, injection, (over, _failback_leg(trial, injection, over.target)))
     except (Exception, KeyboardInterrupt):
         injection.undo()
@@ -143,6 +147,23 @@ def _failback_leg(trial: Trial, injection: Injection, holder: str) -> Leg:
         timeout_s = failback_timeout_s(trial.pair, bound_s)
         target = await_target([active], trial.pair, trial.nodes, timeout_s, trial.ctx)
         return _seen(trial, injection.fault, FAILBACK, origin, target, promise)
+
+
+def _stay_or_return(trial: Trial, injection: Injection, holder: str) -> tuple[Leg, ...]:
+    """End a fault where nothing preempts: the VIP stays, unless both nodes were Active all along.
+
+    Then the one with the higher priority goes on, and the VIP returns: that is measured as a failback.
+    """
+    active = injection.node
+    with _measuring(trial, f"end of {injection.fault.name} on {active.name}"):
+        trial.mark(FAILBACK)
+        injection.undo()
+        now, _ = await_one_active(trial.pair, trial.nodes, trial.ctx)
+        if now is not active:
+            return ()
+        origin = next((node for node in trial.nodes if node.name == holder), active)
+        promise = Promise(trial.failback_bound_s(), trial.max_outage_s, trial.max_dual_active_s)
+        return (_seen(trial, injection.fault, FAILBACK, origin, active, promise),)
 
 
 def _measuring(trial: Trial, title: str) -> AbstractContextManager[None]:

@@ -89,12 +89,13 @@ def test_the_node_is_restored_when_the_user_interrupts(world: World) -> None:
     assert world.snapshot() == before
 
 
-def test_a_pair_that_is_not_healthy_is_not_tried(world: World) -> None:
+def test_a_pair_that_is_not_healthy_is_refused_before_anything_is_done(world: World) -> None:
     for node in world.nodes.values():
         node.daemon = False
     world.holders = [(0.0, None)]
-    report = try_faults(context_of(world), "stop")
-    assert report.verdict is Verdict.FAIL
+    with pytest.raises(UnsatisfiableError, match="is not fit to be tested: the nodes do not agree") as error:
+        try_faults(context_of(world), "stop")
+    assert error.value.hint == "haos status ha_first-ha_second"
     assert world.effects.names == []
 
 
@@ -167,13 +168,14 @@ def test_a_restore_that_fails_once_is_repeated(world: World) -> None:
     assert world.snapshot() == before
 
 
-def test_nothing_is_injected_while_no_backup_is_ready(world: World) -> None:
+def test_nothing_is_injected_while_no_backup_is_ready_unless_forced(world: World) -> None:
     second = list(world.nodes.values())[1]
     second.daemon = False
-    report = try_faults(context_of(world), "withdraw")
-    assert report.verdict is Verdict.FAIL
-    assert "no Backup is ready" in report.reason
+    with pytest.raises(UnsatisfiableError, match="no Backup is ready to take over from ha_first"):
+        try_faults(context_of(world), "withdraw")
     assert world.effects.names == []
+    assert try_faults(context_of(world), "withdraw", force=True).verdict is Verdict.FAIL
+    assert world.effects.names == ["inject withdraw ha_first", "heal ha_first"]
 
 
 def test_a_daemon_that_serves_others_is_not_stopped(world: World) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from haos.core.fault import Guard
 from haos.core.leg import FAILBACK
+from haos.core.model import RESERVATION_OWNER, Address
 from haos.core.outage import Verdict
 from haos.core.report import FailoverReport
 from haos.core.service import parse_checks
@@ -18,6 +19,9 @@ from haos.workflow.create import create, prepare
 from haos.workflow.failover import failover_test, plan_failover
 from haos.workflow.faults import DEFAULT, FAULTS
 from haos.workflow.request import CreateRequest, FailoverRequest
+from haos.workflow.restore import restore
+from haos.workflow.status import status
+from haos.workflow.switchover import prepare as prepare_switchover
 from tests.failover import try_faults
 from tests.fakes import FakeGuardian, Killed, World, context_of, howto_world
 
@@ -254,3 +258,52 @@ def test_the_preempt_delay_does_not_lengthen_a_fault() -> None:
         return [planned.heals_after_s for planned in plan.faults]
 
     assert held_s(300) == held_s(1)
+
+
+@pytest.mark.parametrize("fault", SPLITS)
+def test_where_nothing_preempts_the_way_back_after_a_split_is_measured(fault: str) -> None:
+    world = made(preempt=False)
+    report = try_faults(context_of(world), fault, max_dual_active_s=60.0)
+    assert [(leg.label, leg.origin, leg.target) for leg in report.legs] == [
+        (fault, "ha_first", "ha_second"),
+        (FAILBACK, "ha_second", "ha_first"),
+    ], "both were Active: the one with the higher priority goes on"
+    assert report.verdict is Verdict.PASS, report.reason
+
+
+def test_a_fault_in_force_is_named_and_refused_and_a_watch_that_was_left_is_ended() -> None:
+    world = made()
+    killed(world, 1, "before")
+    with pytest.raises(Killed):
+        try_faults(context_of(world), "hang")
+    world.effects.strike = lambda *_: None
+    first = next(iter(world.nodes.values()))
+    first.watch(plan_vip(world), limit_s=600.0)
+    ctx = context_of(world)
+    with pytest.raises(UnsatisfiableError, match="fault hang is in force on ha_first") as error:
+        plan_failover(FailoverRequest(), ctx)
+    assert "haos failover-test --restore ha_first-ha_second" in (error.value.hint or "")
+    seen = status(None, None, ctx)
+    assert not seen.healthy
+    assert any("fault hang is in force" in trouble.reason for node in seen.nodes for trouble in node.troubles)
+    assert restore(None, ctx).done == (
+        "healed ha_first: a fault was left there",
+        "ended the watch on ha_first that a failover-test has left",
+    )
+    assert restore(None, ctx).done == ()
+
+
+def test_nobody_changes_a_pair_that_is_being_tested() -> None:
+    world = made()
+    first = next(iter(world.nodes.values()))
+    first.watch(plan_vip(world), limit_s=600.0)
+    ctx = context_of(world)
+    with pytest.raises(UnsatisfiableError, match="a failover-test is at work on ha_first, or died"):
+        prepare(replace(HOWTO, preempt_delay_s=2), ctx)
+    with pytest.raises(UnsatisfiableError, match="a failover-test is at work there, or died"):
+        prepare_switchover(None, None, back=False, observer_ref=None, ctx=ctx)
+
+
+def plan_vip(world: World) -> Address:
+    port = next(port for port in world.ports.values() if port.device_owner == RESERVATION_OWNER)
+    return port.fixed_ips[0].address

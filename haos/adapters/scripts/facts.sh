@@ -99,6 +99,8 @@ emit enabled "$(systemctl is-enabled keepalived.service 2>/dev/null)"
 [ -f "$MAIN" ] && emit_file main_config "$MAIN"
 emit_pairs
 [ -f "$PENDING" ] && emit pending ''
+[ -e "$RUN/heal" ] && emit fault "$(cat "$RUN/fault" 2>/dev/null)"
+[ -e "$RUN/watch.began" ] && emit tested ''
 [ -f "$DROP_IN" ] && emit_file drop_in "$DROP_IN"
 [ -f "$RELEASE" ] && emit_file release_script "$RELEASE"
 emit markers "$(ls -d "$MARKER" 2>/dev/null)"
