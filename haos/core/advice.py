@@ -31,7 +31,7 @@ UNFENCED = {
 }
 CUT_OFF = ("partition", "link-down", "port-down", "pause")
 """Faults under which the old node keeps the VIP where nobody hears it."""
-SCALES = ("stop", "withdraw", "kill", "partition", "link-down", "port-down", "reboot", "power-off", "pause")
+SCALES = ("stop", "withdraw", "kill", "reboot", "power-off", *CUT_OFF, *UNFENCED)
 """Faults whose bound is proportional to the advertisement interval."""
 
 
@@ -145,7 +145,7 @@ def _max_outage(report: FailoverReport) -> Iterator[Advice]:
         if longest_s > limit_s:
             hint = _faster(report, label, bound_s, limit_s)
             yield Advice("max-outage", f"{label}: {longest_s:.3f} s is over {asked}", hint)
-        elif bound_s > limit_s and label not in UNFENCED:
+        elif bound_s > limit_s and legs[0].label != FAILBACK:
             hint = _faster(report, label, bound_s, limit_s)
             yield Advice("max-outage", f"{label} may take {bound_s:.3f} s, which is over {asked}", hint)
         elif longest_s > NEAR * limit_s:

@@ -65,7 +65,7 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Grid, right: Sequence[str] | None = None) -> None:
         """Print a table of a screen, no wider than the terminal."""
-        for line in table(columns, rows, width=self._width(Style()), right=right, keep_words=True):
+        for line in table(columns, rows, width=self.table_width(Style()), right=right, keep_words=True):
             self.verbatim(line)
 
     def gap(self) -> None:
@@ -75,11 +75,13 @@ class Output:
 
     def list(self, columns: Sequence[str], rows: Grid, style: Style) -> None:
         """Print several things, in the format that was asked for."""
-        self._data(as_list(columns, rows, style, width=self._width(style), keep_words=self.fits_by_itself(style)))
+        self._data(
+            as_list(columns, rows, style, width=self.table_width(style), keep_words=self.fits_by_itself(style))
+        )
 
     def one(self, columns: Sequence[str], values: Sequence[object], style: Style) -> None:
         """Print one thing, in the format that was asked for."""
-        self._data(as_one(columns, values, style, width=self._width(style)))
+        self._data(as_one(columns, values, style, width=self.table_width(style)))
 
     def document(self, value: object, style: Style) -> None:
         """Print one value as JSON or YAML."""
@@ -100,9 +102,10 @@ class Output:
 
     def screen_width(self, style: Style) -> int:
         """Return how wide a screen may be: as was asked for, as the terminal is, or what fits most terminals."""
-        return self._width(style) or WIDTH_IN_A_PIPE
+        return self.table_width(style) or WIDTH_IN_A_PIPE
 
-    def _width(self, style: Style) -> int | None:
+    def table_width(self, style: Style) -> int | None:
+        """Return how wide a table may be: as was asked for, or as the terminal is; None in a pipe."""
         if style.max_width > 0:
             return style.max_width
         return self.out.width if style.fit_width or self.out.is_terminal else None

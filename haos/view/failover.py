@@ -51,7 +51,7 @@ def show_report(
     if style.format in ("json", "yaml") and not style.columns:
         output.document(document(report), style)
     elif style.format == "table" and not style.columns:
-        _show_screen(report, output, output.screen_width(style), verbose=verbose)
+        _show_screen(report, output, style, verbose=verbose)
     else:
         output.list(LEG_COLUMNS, list(zip(*leg_rows(report.legs).values(), strict=True)), style)
     _tell_github(report, output, environ)
@@ -89,20 +89,12 @@ def title_of(report: FailoverReport) -> str:
     return f"Pair {pair.name}, VIP {pair.vip}, {asked}"
 
 
-def _show_screen(report: FailoverReport, output: Output, width: int, *, verbose: bool) -> None:
+def _show_screen(report: FailoverReport, output: Output, style: Style, *, verbose: bool) -> None:
     output.gap()
     output.line(title_of(report))
-    _show_timelines(report, output, width)
-    groups = tallies(report.legs)
-    shown, hidden = chosen_columns(groups, width)
-    _show_table(shown, output)
-    if hidden and verbose:
-        # From and To would not fit beside the rest, and the timelines tell them.
-        rest = {name: column for name, column in hidden.items() if name not in ("From", "To")}
-        _show_table({"Fault": shown["Fault"]} | rest, output)
-    output.line(_about_the_table(report, groups))
-    if hidden and not verbose:
-        output.hint(f"not shown at this width: {', '.join(hidden)}; -v or -f json show them")
+    if report.legs:
+        _show_timelines(report, output, output.screen_width(style))
+        _show_tables(report, output, output.table_width(style), verbose=verbose)
     for one in report.advice:
         output.hint(f"warning: {one.text}", "yellow")
         if one.hint:
@@ -110,12 +102,25 @@ def _show_screen(report: FailoverReport, output: Output, width: int, *, verbose:
     output.line(f"{report.verdict}: {report.reason}", VERDICT_STYLES[report.verdict])
 
 
+def _show_tables(report: FailoverReport, output: Output, width: int | None, *, verbose: bool) -> None:
+    groups = tallies(report.legs)
+    shown, hidden = chosen_columns(groups, width)
+    _show_table(shown, output)
+    if hidden and verbose:
+        # From and To would not fit beside the rest, and the timelines tell them.
+        rest = {name: column for name, column in hidden.items() if name not in ("From", "To")}
+        _show_table({"Fault": shown["Fault"]} | rest, output)
+    output.line(_about_the_table(groups))
+    if hidden and not verbose:
+        output.hint(f"not shown at this width: {', '.join(hidden)}; -v or -f json show them")
+
+
 def _show_table(columns: Columns, output: Output) -> None:
     right = [name for name in columns if name not in ("Fault", "From", "To")]
     output.table(tuple(columns), list(zip(*columns.values(), strict=True)), right=right)
 
 
-def _about_the_table(report: FailoverReport, groups: Iterable[Tally]) -> str:
+def _about_the_table(groups: Iterable[Tally]) -> str:
     known = [leg.outage.resolution_s for group in groups for leg in group.legs if leg.outage]
     resolution = f" ± {max(known):.3f} s" if known else ""
     margin = f"a verdict lets {vrrp.MARGIN_S:g} s more pass than the bound, for scheduling and the network"

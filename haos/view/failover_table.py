@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.cells import cell_len
 
-from haos.core.leg import Leg
+from haos.core.leg import FAILBACK, Leg
 from haos.core.service_probe import flow_without_s, service_outage_s
 from haos.core.spread import Spread
 from haos.view.tally import Tally, fault_of, known_outage_s, spread
@@ -30,13 +30,13 @@ IF_KNOWN = (SERVICE, FLOW, *BY_LOGS)
 Columns = dict[str, Sequence[str]]
 
 
-def chosen_columns(groups: Sequence[Tally], width: int) -> tuple[Columns, Columns]:
-    """Return the columns that fit, in their order, and those that do not."""
+def chosen_columns(groups: Sequence[Tally], width: int | None) -> tuple[Columns, Columns]:
+    """Return the columns that fit, in their order, and those that do not; without a width all fit."""
     cells: Columns = {name: [column(group) for group in groups] for name, column in _columns(groups).items()}
     kept = [name for name in ALWAYS if name in cells]
     for name in (name for name in WORTH if name in cells):
         wider = [each for each in cells if each in (*kept, name)]
-        if _width({each: cells[each] for each in wider}) <= width:
+        if width is None or _width({each: cells[each] for each in wider}) <= width:
             kept.append(name)
     shown = {name: column for name, column in cells.items() if name in kept}
     return shown, {name: column for name, column in cells.items() if name not in kept}
@@ -120,7 +120,8 @@ def seconds(value: float | None) -> str:
 def leg_rows(legs: Sequence[Leg]) -> dict[str, list[object]]:
     """Return the columns of a list of legs; a duration that is not known is None."""
     return {
-        "Fault": [fault_of(leg) for leg in legs],
+        # By this column alone a failback can be told from its fault.
+        "Fault": [f"failback after {fault_of(leg)}" if leg.label == FAILBACK else fault_of(leg) for leg in legs],
         "Leg": [leg.label for leg in legs],
         "Round": [leg.round for leg in legs],
         "From": [leg.origin for leg in legs],

@@ -57,7 +57,8 @@ def test_columns_make_a_list_of_the_moves(pair: Haos) -> None:
 def test_the_screen_names_both_nodes_and_the_spread_of_rounds(pair: Haos) -> None:
     ended = pair(*TEST, "--rounds", "2")
     assert "F ha_first  S ha_second" in ended.out
-    assert "| Rounds |   Min | Median |   p95 |   Max | Bound | Verdict |" in ended.out
+    assert "| Rounds |   Min | Median |   p95 |   Max | Bound | Detection |" in ended.out
+    assert "not shown" not in ended.err
     assert ended.out.splitlines()[-1].startswith("PASS: ")
     assert "one round" not in ended.err
     assert "one round" in pair(*TEST).err

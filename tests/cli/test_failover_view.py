@@ -75,8 +75,23 @@ warning: one round says nothing of the spread: it matters how long before the fa
 """
 
 
+USUAL_WIDE = """\
+| Fault      | From      | To        | Outage | Bound | Detection | Take-over | Dual-Active | No-Active | Verdict |
+"""
+
+
 def test_a_pipe_is_given_the_whole_as_plain_text() -> None:
-    assert screen(usual(), None) == (0, USUAL_80, USUAL_HINTS)
+    code, out, err = screen(usual(), None)
+    assert (code, err) == (0, "".join(USUAL_HINTS.splitlines(keepends=True)[1:]))
+    assert USUAL_WIDE in out
+    assert [line for line in out.splitlines() if line[0] not in "|+"] == [
+        line for line in USUAL_80.splitlines() if line[0] not in "|+"
+    ]
+
+
+def test_a_pipe_that_was_given_a_width_keeps_to_it() -> None:
+    code, out, err = screen(usual(), None, Style(max_width=80))
+    assert (code, out, err) == (0, USUAL_80, USUAL_HINTS)
 
 
 def test_a_terminal_of_80_columns_gets_the_same_broken_between_words() -> None:
@@ -203,7 +218,11 @@ def test_an_outage_that_had_not_ended_is_more_than_what_was_seen() -> None:
 
 def test_a_run_without_legs_is_shown() -> None:
     report = replace(report_of([]), verdict=Verdict.FAIL, reason="the nodes do not agree on one Active")
-    assert screen(report, None)[1].endswith("FAIL: the nodes do not agree on one Active\n")
+    for width in (None, 80):
+        assert screen(report, width)[1].splitlines()[-2:] == [
+            "Pair ha_first-ha_second, VIP 10.200.51.2, asked every 10 ms from observer",
+            "FAIL: the nodes do not agree on one Active",
+        ]
 
 
 def test_an_unknown_outage_is_no_outage_of_zero() -> None:
@@ -235,6 +254,8 @@ def test_programs_get_a_row_for_each_leg() -> None:
     assert rows[-1] == {"Fault": "stop", "Leg": "stop", "Round": 1, "Verdict": "UNKNOWN", "Outage": None}
     _, out, _ = screen(usual(), None, Style("value", ("Leg", "Outage", "Verdict")))
     assert out.splitlines()[:2] == ["stop PASS 0.03", "failback PASS 0.0"]
+    _, out, _ = screen(usual(), None, Style("csv", ("Fault", "Verdict")))
+    assert out.splitlines()[1:3] == ['"stop","PASS"', '"failback after stop","PASS"']
 
 
 def test_no_number_that_is_none_reaches_a_program() -> None:

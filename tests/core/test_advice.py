@@ -115,6 +115,14 @@ def test_luck_is_no_promise() -> None:
     assert asked_for(0.9, moved("kill", 0.5))["max-outage"].text.startswith("kill may take 0.930 s, which is over")
     assert asked_for(0.95, moved("kill", 0.8))["near-max-outage"].text.endswith("is close to the 0.95 s asked for")
     assert asked_for(2.0, moved("kill", 0.8)) == {}
+    split = asked_for(0.01, moved("vrrp-block", 0.0))["max-outage"]
+    assert split.text == "vrrp-block may take 0.930 s, which is over the 0.01 s asked for"
+
+
+def test_a_failback_is_warned_of_only_for_what_it_took() -> None:
+    assert asked_for(0.01, moved("failback", 0.0, fault="kill", back=True, bound_s=0.02)) == {}
+    took = asked_for(0.01, moved("failback", 0.05, fault="kill", back=True, bound_s=0.02))["max-outage"]
+    assert took.text == "failback after kill: 0.050 s is over the 0.01 s asked for"
 
 
 @pytest.mark.parametrize(("fault", "why"), [("hang", "nothing fences"), ("vrrp-block", "protocol 112"), ("kill", "")])
