@@ -33,6 +33,7 @@ class Wire:
     asked_s: float = 0.0  # of the last question that was followed
     both_asks: int = 0  # how many two nodes answered, one after the other
     both_s: float = 0.0  # when the last of them was
+    held: Event | None = None  # a move that is none if two nodes go on answering
 
     @property
     def quiet(self) -> bool:
@@ -47,14 +48,21 @@ def follow(wire: Wire, history: History, names: Mapping[str, str]) -> tuple[Wire
     known_s = history.now_s - LATE_S
     step_s = achieved_interval_s(replace(history, echoes=tuple(latest(history.echoes, history.now_s - _CONTEXT_S))))
     for echo in latest(history.echoes, since_s):
-        if echo.answered_s is None and echo.sent_s > known_s:
-            break  # it may still be answered; those after it wait, so that all is told in order
+        if echo.sent_s > known_s and (echo.answered_s is None or _by_another(wire, echo, names)):
+            break  # it may still be answered, or two nodes be; those after it wait, so that all is told in order
+        wire = _asked_until(wire, min(echo.sent_s, known_s), history, names, events)
         wire = _lost(wire, echo, events) if is_lost(echo) else _answered(wire, echo, step_s, names, events)
         wire = replace(wire, told_s=echo.sent_s)
-    for ask in latest(history.asks, wire.asked_s):
-        if ask.sent_s <= known_s:
-            wire = _asked(wire, ask, names, events)
+    wire = _asked_until(wire, known_s, history, names, events)
     return wire, tuple(sorted(events, key=lambda event: event.at_s))
+
+
+def _by_another(wire: Wire, echo: Echo, names: Mapping[str, str]) -> bool:
+    return wire.responder is not None and _who(wire, echo, names) != wire.responder
+
+
+def _who(wire: Wire, echo: Echo, names: Mapping[str, str]) -> str | None:
+    return names.get(echo.responder, echo.responder) if echo.responder else wire.responder
 
 
 def _lost(wire: Wire, echo: Echo, events: list[Event]) -> Wire:
@@ -67,20 +75,28 @@ def _lost(wire: Wire, echo: Echo, events: list[Event]) -> Wire:
 
 
 def _answered(wire: Wire, echo: Echo, step_s: float, names: Mapping[str, str], events: list[Event]) -> Wire:
-    who = names.get(echo.responder, echo.responder) if echo.responder else wire.responder
+    who = _who(wire, echo, names)
     gone_s = None
     if wire.dark_s is not None and wire.answered_s is not None:
         gone_s = max(0.0, echo.sent_s - wire.answered_s - step_s)
+    moved = None
     if who != wire.responder and wire.responder is not None:
         known_s = 0.0 if wire.dark_s is None and wire.answered_s is not None else gone_s
-        events.append(_moved(wire.responder, str(who), known_s, echo.sent_s))
+        moved = _moved(wire.responder, str(who), known_s, echo.sent_s)
+    wire = replace(wire, answered_s=echo.sent_s)
+    if moved and not wire.both_asks:
+        events.append(moved)
+    elif moved and wire.both_asks < BOTH_ASKS:
+        return replace(wire, held=wire.held or moved, dark_s=None, told_dark=False)
     elif wire.told_dark:
         told = f" from {who}" if who else ""
         since = f" after {gone_s:.2f} s" if gone_s is not None else ""
         events.append(Event("answers", f"VIP answers again{told}{since}", echo.sent_s, gone_s=gone_s))
     elif gone_s is not None and gone_s >= LEAST_GAP_S:
         events.append(Event("outage", f"VIP did not answer for {gone_s:.2f} s", echo.sent_s, gone_s=gone_s))
-    return replace(wire, responder=who, answered_s=echo.sent_s, dark_s=None, told_dark=False)
+    # While two nodes answer by turns, it is still the one before that has the VIP; nor did it move if it comes back.
+    who, held = (wire.responder or who, wire.held if moved else None) if wire.both_asks else (who, None)
+    return replace(wire, responder=who, held=held, dark_s=None, told_dark=False)
 
 
 def _moved(origin: str, target: str, gone_s: float | None, at_s: float) -> Event:
@@ -89,16 +105,40 @@ def _moved(origin: str, target: str, gone_s: float | None, at_s: float) -> Event
     return Event("moved", f"VIP moved {origin} -> {target}, {gone}", at_s, origin, target, gone_s)
 
 
+def _asked_until(wire: Wire, until_s: float, history: History, names: Mapping[str, str], events: list[Event]) -> Wire:
+    for ask in latest(history.asks, wire.asked_s):
+        if ask.sent_s > until_s:
+            break
+        wire = _asked(wire, ask, names, events)
+    return wire
+
+
 def _asked(wire: Wire, ask: Ask, names: Mapping[str, str], events: list[Event]) -> Wire:
     wire = replace(wire, asked_s=ask.sent_s)
     who = sorted({names.get(mac, mac) for mac in ask.answers})
     if len(who) > 1:
         if wire.both_asks == BOTH_ASKS - 1:
             events.append(Event("both", f"{' and '.join(who)} both answer for the VIP", ask.sent_s))
-        return replace(wire, both_asks=wire.both_asks + 1, both_s=ask.sent_s)
+        split = wire.both_asks + 1 >= BOTH_ASKS
+        return replace(wire, both_asks=wire.both_asks + 1, both_s=ask.sent_s, held=None if split else wire.held)
     if wire.both_asks < BOTH_ASKS:
-        return replace(wire, both_asks=0)
+        return _moved_after_all(wire, events)
     if who and ask.sent_s - wire.both_s >= ONE_ANSWERS_S:
-        events.append(Event("one", f"only {who[0]} answers for the VIP again", ask.sent_s))
-        return replace(wire, both_asks=0)
+        return _one_again(wire, who[0], ask.sent_s, events)
     return wire
+
+
+def _moved_after_all(wire: Wire, events: list[Event]) -> Wire:
+    if wire.held is None:
+        return replace(wire, both_asks=0)
+    events.append(wire.held)
+    return replace(wire, both_asks=0, responder=wire.held.target, held=None)
+
+
+def _one_again(wire: Wire, who: str, at_s: float, events: list[Event]) -> Wire:
+    events.append(Event("one", f"only {who} answers for the VIP again", at_s))
+    if wire.responder is not None and who != wire.responder:
+        text = f"VIP moved {wire.responder} -> {who} while both answered"
+        events.append(Event("moved", text, at_s, wire.responder, who))
+        wire = replace(wire, responder=who)
+    return replace(wire, both_asks=0)

@@ -107,3 +107,44 @@ def test_one_question_that_both_answer_as_the_vip_moves_is_no_dual_active() -> N
     wire, events = follow(Wire(), asked((A,), (A, B), (B,), (B,)), NAMES)
     assert events == ()
     assert wire.quiet
+
+
+def by_turns(asks: dict[range, tuple[str, ...]], *stretches: tuple[float, str | None]) -> History:
+    """Return echoes as `run` does, and a question every 0.1 s; `asks` says by number who answers, else who the echoes."""
+    history = run(*stretches)
+    told_by = {round((echo.sent_s - 100.0) * 100): echo.responder for echo in history.echoes}
+    found = []
+    for number in range(len(told_by) // 10):
+        usual = told_by[number * 10]
+        both = next((who for numbers, who in asks.items() if number in numbers), (usual,) if usual else ())
+        found.append(Ask(100.0 + number / 10, both))
+    return History(STEP_S, history.echoes, tuple(found), now_s=history.now_s)
+
+
+FLAPPING = [(0.13, A), (0.13, B)] * 10
+
+
+@pytest.mark.parametrize(("last", "moves"), [(A, []), (B, ["VIP moved ha_first -> ha_second while both answered"])])
+def test_while_two_nodes_answer_no_move_is_told_but_the_one_in_which_it_ends(last: str, moves: list[str]) -> None:
+    history = by_turns({range(10, 37): (A, B)}, (1.05, A), *FLAPPING, (2.0, last))
+    events = told(history)
+    assert [event.text for event in events] == [
+        "ha_first and ha_second both answer for the VIP",
+        f"only {NAMES[last]} answers for the VIP again",
+        *moves,
+    ]
+    assert [event.text for event in told(history, *(100.0 + n / 7 for n in range(40)))] == [
+        event.text for event in events
+    ]
+
+
+def test_an_outage_while_two_nodes_answer_is_told() -> None:
+    history = by_turns({range(10, 30): (A, B)}, (1.5, A), (0.2, None), (1.0, B), (2.0, A))
+    assert [event.kind for event in told(history)] == ["both", "outage", "one"]
+
+
+def test_a_move_of_which_one_question_got_two_answers_is_told_once_as_it_was() -> None:
+    history = by_turns({range(12, 13): (A, B)}, (1.0, A), (0.2, None), (1.0, B), (0.5, A))
+    texts = ["VIP moved ha_first -> ha_second, gone for 0.20 s", "VIP moved ha_second -> ha_first, no probe lost"]
+    assert [event.text for event in told(history)] == texts
+    assert [event.text for event in told(history, *(100.0 + n / 7 for n in range(20)))] == texts
