@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from rich.text import Text
@@ -95,6 +95,8 @@ def _show_screen(report: FailoverReport, output: Output, style: Style, *, verbos
     if report.legs:
         _show_timelines(report, output, output.screen_width(style))
         _show_tables(report, output, output.table_width(style), verbose=verbose)
+    for line in _failed(report):
+        output.line(line)
     for one in report.advice:
         output.hint(f"warning: {one.text}", "yellow")
         if one.hint:
@@ -118,6 +120,21 @@ def _show_tables(report: FailoverReport, output: Output, width: int | None, *, v
 def _show_table(columns: Columns, output: Output) -> None:
     right = [name for name in columns if name not in ("Fault", "From", "To")]
     output.table(tuple(columns), list(zip(*columns.values(), strict=True)), right=right)
+
+
+def _failed(report: FailoverReport) -> Iterator[str]:
+    """Yield what did not pass and why, where that is more than the one move that the verdict names."""
+    groups = [
+        (group, [leg for leg in group.legs if leg.verdict is not Verdict.PASS]) for group in tallies(report.legs)
+    ]
+    if sum(len(bad) for _, bad in groups) < 2:
+        return
+    for group, bad in groups:
+        reason = next((leg.reason for leg in bad if leg.verdict is group.verdict), "")
+        often = f" in {len(bad)} of {len(group.legs)} rounds" if len(group.legs) > 1 else ""
+        name = f"{group.label} after {group.fault}" if group.is_failback else group.label
+        if bad:
+            yield f"{name}: {group.verdict}{often}: {reason}"
 
 
 def _about_the_table(groups: Iterable[Tally]) -> str:

@@ -138,6 +138,18 @@ def test_on_80_columns_two_active_nodes_come_before_the_percentile() -> None:
     assert code == 4
 
 
+def test_every_fault_that_did_not_pass_is_named_with_its_reason() -> None:
+    report = thorough()
+    out = screen(report, 160)[1].splitlines()
+    assert out[-3:-1] == [
+        "hang: FAIL in 3 of 3 rounds: two nodes answered for the VIP at once for 2.5 s, over 0 s",
+        f"stop: UNKNOWN: {report.legs[-1].reason}",
+    ]
+    back = replace(moved("failback", 0.5, fault="kill", back=True, bound_s=0.0), reason="late")
+    assert "failback after kill" not in screen(report_of([back]))[1]
+    assert "failback after kill: FAIL: late" in screen(report_of([moved("kill", 2.0), back]))[1]
+
+
 def test_verbose_shows_what_has_no_room_in_a_second_table() -> None:
     _, out, err = screen(thorough(), verbose=True)
     assert "| Fault      |   p95 | Detection | Take-over | Dual-Active | No-Active |" in out

@@ -110,7 +110,7 @@ def test_one_question_that_both_answer_as_the_vip_moves_is_no_dual_active() -> N
 
 
 def by_turns(asks: dict[range, tuple[str, ...]], *stretches: tuple[float, str | None]) -> History:
-    """Return echoes as `run` does, and a question every 0.1 s; `asks` says by number who answers, else who the echoes."""
+    """Return echoes as `run` does, and a question every 0.1 s: `asks` says by number who answers."""
     history = run(*stretches)
     told_by = {round((echo.sent_s - 100.0) * 100): echo.responder for echo in history.echoes}
     found = []
