@@ -70,8 +70,7 @@ def watch(told: FileIO) -> bool:
     except HaosError as error:
         say(str(error))
         return False
-    say(READY.decode().strip())
-    return await_word(told, order.intent.until_s) or undo(order, cloud)
+    return is_well(told, order.intent.until_s) or undo(order, cloud)
 
 
 def order_of(line: bytes) -> Order:
@@ -100,21 +99,30 @@ def say(word: str) -> None:
         os.dup2(nowhere.fileno(), 1)
 
 
-def await_word(told: FileIO, until_s: float) -> bool:
-    """Wait for haos's word that all is well; False if it dies first, or the time passes, or SIGTERM comes."""
-
-    def terminate(number: int, _: FrameType | None) -> None:
-        raise Terminated
-
+def is_well(told: FileIO, until_s: float) -> bool:
+    """Get ready and wait for haos's word that all is well; False if SIGTERM comes, from then on without effect."""
     try:
-        signal.signal(signal.SIGTERM, terminate)
-        while (left_s := until_s - time.time()) > 0:
-            if select.select([told], [], [], min(left_s, LOOK_S))[0]:
-                return told.readline() == DONE
+        signal.signal(signal.SIGTERM, terminate)  # before haos, told "ready", makes the fault
+        say(READY.decode().strip())
+        well = await_word(told, until_s)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except Terminated:
         _log.info("told to end")
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        return False
+    return well
+
+
+def terminate(number: int, _: FrameType | None) -> None:
+    """Break off the waiting; a second SIGTERM must not break off what comes then."""
+    signal.signal(number, signal.SIG_IGN)
+    raise Terminated
+
+
+def await_word(told: FileIO, until_s: float) -> bool:
+    """Wait for haos's word that all is well; False if it dies first, or the time passes."""
+    while (left_s := until_s - time.time()) > 0:
+        if select.select([told], [], [], min(left_s, LOOK_S))[0]:
+            return told.readline() == DONE
     return False
 
 
