@@ -79,6 +79,7 @@ class SshGateway:
         target = endpoint(instance, self._options)
         connection = Connection(target, lambda: self._open(target))
         with self._lock:
+            self._connections = [other for other in self._connections if not other.closed]
             self._connections.append(connection)
         return connection
 

@@ -55,6 +55,11 @@ class Connection:
         self._closed = False
 
     @property
+    def closed(self) -> bool:
+        """Say whether it was ended for good."""
+        return self._closed
+
+    @property
     def target(self) -> Endpoint:
         """The instance, its address and the user."""
         return self._target

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +35,22 @@ def test_run_returns_how_the_script_ended(client: Client) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (7, "out\n", "err\n")
     assert connection.run("exit 255", timeout_s=5, what="test").returncode == 255
     assert connection.run("kill -9 $$", timeout_s=5, what="test").returncode != 0
+
+
+def test_a_connection_that_was_closed_is_not_kept(client: Client) -> None:
+    gateway = client.gateway()
+    kept = gateway.connect(INSTANCE)
+    ended = weakref.ref(gateway.connect(INSTANCE))
+    closed = ended()
+    assert closed is not None
+    closed.close()
+    del closed
+    last = gateway.connect(INSTANCE)
+    gc.collect()
+    assert ended() is None
+    gateway.close()
+    assert kept.closed
+    assert last.closed
 
 
 def test_scripts_are_carried_as_they_are(client: Client) -> None:
