@@ -23,6 +23,7 @@ from haos.view.nodes import nodes_of
 from haos.view.palette import painted
 from haos.view.report_json import document
 from haos.view.style import Style
+from haos.view.table import visible
 from haos.view.tally import Tally, tallies
 from haos.view.timeline import legend, strip, window
 from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES
@@ -64,7 +65,7 @@ def _tell_github(report: FailoverReport, output: Output, environ: Mapping[str, s
         return
     for command in github.commands(report):
         # To stderr, which GitHub reads too: stdout may be somebody's JSON.
-        output.err.out(command, highlight=False)
+        output.err.out(visible(command), highlight=False)
     path = github.summary_file(environ)
     if path is not None:
         append(path, github.summary(report))

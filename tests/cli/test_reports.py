@@ -379,6 +379,13 @@ def test_annotations_come_where_github_runs_it_and_nowhere_else(tmp_path: Path) 
     assert summary.read_text().count("###") == 1
 
 
+def test_no_name_in_an_annotation_moves_the_cursor() -> None:
+    report = renamed(thorough(), "ha_first", "x\x1b[2Ay")
+    told = output(report, Style("json"), environ={"GITHUB_ACTIONS": "true"})[2]
+    assert "x [2Ay -> ha_second" in told
+    assert "\x1b" not in told
+
+
 def test_all_files_are_written_beside_the_screen(tmp_path: Path) -> None:
     files = {"junit": tmp_path / "j.xml", "html": tmp_path / "r.html", "raw": tmp_path / "r.csv"}
     code, out, _ = output(usual(), Style(), environ={}, **files)
