@@ -61,6 +61,7 @@ def _parameters(order: FaultOrder) -> dict[str, str]:
     }
     return {
         **common,
+        "REFUSE": order.refuse,
         "HEAL_AFTER_S": f"{order.heal_after_s:g}",
         "CAUSE_TEXT": step_script("cause", {**common, "INJECT": order.inject}),
         "HEAL_TEXT": step_script("undo", {**common, "HEAL": order.heal}),

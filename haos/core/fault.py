@@ -18,8 +18,9 @@ class Guard(enum.StrEnum):
 
 @dataclass(frozen=True)
 class FaultOrder:
-    """A fault as a node is told of it; `inject` and `heal` are POSIX sh that runs there as root.
+    """A fault as a node is told of it; `refuse`, `inject` and `heal` are POSIX sh that runs there as root.
 
+    `refuse` dies where the fault could not be undone; it runs at once, before anything is done or armed.
     `heal` must be safe to run at any time: twice, and where the injection never came to anything.
     """
 
@@ -31,6 +32,7 @@ class FaultOrder:
     heal: str
     heal_after_s: float  # the node's own timer, counted from before the fault
     delay_s: float = 0.0  # > 0: the order returns first, the fault comes then, since it cuts the way back
+    refuse: str = ":"
 
 
 @dataclass(frozen=True)

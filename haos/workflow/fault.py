@@ -14,12 +14,14 @@ from haos.workflow.cloud_side import CloudSide
 class NodeSide:
     """A fault that is made on the node: POSIX sh, run there as root, with $PAIR, $VIP and $INTERFACE set.
 
-    The functions of the node's scripts are at hand (die, reload, revive …). `heal` must be safe to run at any time:
+    The functions of the node's scripts are at hand (die, reload, revive …). `refuse` dies, before anything is done,
+    where the fault could not be undone; of the functions it has die alone. `heal` must be safe to run at any time:
     twice, and where `inject` never came to anything.
     """
 
     inject: str
     heal: str
+    refuse: str = ":"
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ commands_of() {
             if (/ proto kernel / || is_managed($1) || / src / && is_managed(source())) next
             for (i = 1; i <= NF; i++)
                 if ($i ~ /^(linkdown|dead|offload|trap|rt_offload|rt_trap)$/) continue
-                else if ($i ~ /^(nhid|error)$/) i++
+                else if ($i == "error") i++
                 else { sub(/^[0-9]+sec$/, int($i), $i); out = out " " $i }
             print "route add" out " dev " dev
         }
@@ -133,6 +133,20 @@ save_link() {
         ip neighbour show dev "$INTERFACE" nud permanent | commands_of neighbour
     } >"$SAVED/link.tmp" && mv "$SAVED/link.tmp" "$SAVED/link"
 }
+"""
+# A route that has more than one next hop, or names one that lies apart, is not put back by one command of one device.
+_REFUSE = r"""
+lost=$(
+    for family in -4 -6; do
+        ip "$family" -o route show table all
+    done | awk -v dev="$INTERFACE" '
+        { gsub(/\\/, " "); $1 = $1 }
+        / (nexthop|nhid) / {
+            for (i = 1; i < NF; i++)
+                if ($i == "dev" && $(i + 1) == dev) { print; next }
+        }' | head -n 1
+)
+[ -z "$lost" ] || die "$INTERFACE stays up: once down, it would lose this route for good: $lost"
 """
 # A route may need another one first, and an IPv6 address that nobody else was found to have.
 _REPLAY = r"""
@@ -160,6 +174,7 @@ stamp injected
 ip link set dev "$INTERFACE" down || die "$INTERFACE does not go down"
 """,
         _REPLAY,
+        _REFUSE,
     ),
     whole_node=True,
     cuts=True,

@@ -28,8 +28,9 @@ KILL = Fault(
         """
 pids=$(daemon_pids) || die "keepalived does not run"
 stamp injected
-kill -STOP $pids
-kill -KILL $pids
+send STOP $pids
+send KILL $pids
+wait_until 5 is_in XZ "${pids##*[!0-9]}" || die "keepalived does not end"
 """,
         "revive",
     ),
@@ -44,10 +45,11 @@ HANG = Fault(
         """
 pids=$(daemon_pids) || die "keepalived does not run"
 stamp injected
-kill -STOP $pids
+send STOP $pids
+wait_until 5 is_in T "${pids##*[!0-9]}" || die "keepalived does not halt"
 """,
         """
-pids=$(daemon_pids) && kill -CONT $pids
+pids=$(daemon_pids) && send CONT $pids
 revive
 """,
     ),

@@ -95,6 +95,7 @@ class Injection:
             heal=make.heal,
             heal_after_s=self._hold_s,
             delay_s=CUT_DELAY_S if self.fault.cuts else 0.0,
+            refuse=make.refuse,
         )
 
     def undo(self) -> None:

@@ -96,7 +96,9 @@ def order(fault: Fault, pair: Pair = CHECKED, *, heal_after_s: float = 60.0, del
     """Return what a failover test would order."""
     make = fault.make
     assert isinstance(make, NodeSide)
-    return FaultOrder(fault.name, pair.name, pair.vip, "ens3", make.inject, make.heal, heal_after_s, delay_s)
+    return FaultOrder(
+        fault.name, pair.name, pair.vip, "ens3", make.inject, make.heal, heal_after_s, delay_s, make.refuse
+    )
 
 
 def by_sh(inject: str, heal: str = ":") -> Fault:

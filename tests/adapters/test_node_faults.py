@@ -11,7 +11,7 @@ from haos.adapters.node import Node
 from haos.core.model import Role
 from haos.core.node import Sight
 from haos.errors import StepError
-from haos.workflow.fault import Fault
+from haos.workflow.fault import Fault, NodeSide
 from haos.workflow.faults_net import LINK_DOWN, PARTITION, VRRP_BLOCK
 from haos.workflow.faults_node import CHECK_FAIL, HANG, KILL, STOP, WITHDRAW
 from tests.adapters.fault_cases import CHECKED, EXTRAS, as_before, by_sh, frames, is_armed, order, trace, well
@@ -155,6 +155,26 @@ def test_an_address_that_was_lost_meanwhile_is_put_back(box: Sandbox, active: No
     assert sorted(box.sh("ip -4 -o address show dev ens3 | sed 's/valid_lft.*//'").split()) == sorted(before.split())
 
 
+@pytest.mark.parametrize(
+    "route",
+    [
+        "192.168.9.0/24 table 77 nexthop via 10.200.51.1 dev ens3 weight 1 nexthop via 10.200.51.2 dev ens3 weight 1",
+        "192.168.9.0/24 table 77 nhid 5",
+        "2001:db8:9::/48 table 77 nexthop via 2001:db8:51::1 dev ens3 nexthop via 2001:db8:51::2 dev ens3",
+    ],
+)
+def test_a_link_does_not_go_down_over_a_route_that_could_not_be_put_back(
+    box: Sandbox, active: Node, route: str
+) -> None:
+    box.sh(f"ip nexthop add id 5 via 10.200.51.1 dev ens3; ip route add {route}")
+    before = trace(box)
+    shown = f"ens3 stays up: once down, it would lose this route for good: {route.split(' ')[0]} .*(nexthop|nhid)"
+    with pytest.raises(StepError, match=shown):
+        active.inject(order(LINK_DOWN, delay_s=0.5))
+    as_before(box, before)
+    assert not is_armed(box)
+
+
 def test_a_check_that_is_not_there_cannot_fail(box: Sandbox, node: Node) -> None:
     bring_up(node, box)
     before = trace(box)
@@ -224,6 +244,25 @@ def test_a_pair_that_was_set_up_anew_keeps_no_mark_of_a_withdrawal(box: Sandbox,
     restarted(box)
     bring_up(active, box, CHECKED)
     assert "fault" not in box.sh("ls -A /etc/keepalived/haos.d")
+
+
+@pytest.mark.parametrize("fault", [KILL, HANG], ids=lambda fault: fault.name)
+def test_a_process_that_has_just_ended_is_not_missed(box: Sandbox, active: Node, fault: Fault) -> None:
+    """As a check's script does, between the look at the daemon's processes and the signal."""
+    assert isinstance(fault.make, NodeSide)
+    hasty = "daemon_pids() { echo 4194300; pid=$(main_pid); cat /proc/$pid/task/$pid/children; echo; echo $pid; }"
+    active.inject(order(by_sh(f"{hasty}\n{fault.make.inject}", fault.make.heal)))
+    assert EFFECTS[fault](box, active)
+    assert active.heal()
+    well(box, active)
+
+
+@pytest.mark.parametrize("fault", [KILL, HANG], ids=lambda fault: fault.name)
+def test_a_daemon_that_no_signal_reaches_is_no_fault(box: Sandbox, active: Node, fault: Fault) -> None:
+    assert isinstance(fault.make, NodeSide)
+    with pytest.raises(StepError, match="keepalived does not"):
+        active.inject(order(by_sh(f'send() {{ :; }}\nwait_until() {{ shift; "$@"; }}\n{fault.make.inject}')))
+    assert not is_armed(box)
 
 
 def has_come(box: Sandbox) -> bool:

@@ -17,8 +17,11 @@ from haos.core.service import parse_checks
 from haos.errors import HaosError, LeftoverError, RemoteError, UnsatisfiableError
 from haos.workflow.create import create, prepare
 from haos.workflow.failover import failover_test, plan_failover
+from haos.workflow.fault import Fault, NodeSide
 from haos.workflow.faults import DEFAULT, FAULTS
+from haos.workflow.injection import Injection
 from haos.workflow.request import CreateRequest, FailoverRequest
+from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import restore
 from haos.workflow.status import status
 from haos.workflow.switchover import prepare as prepare_switchover
@@ -57,6 +60,19 @@ def killed(world: World, index: int, when: str) -> None:
             raise Killed
 
     world.effects.strike = strike
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS.values() if isinstance(fault.make, NodeSide)])
+def test_a_node_is_told_all_of_a_fault(fault: Fault) -> None:
+    world = made()
+    ctx = context_of(world)
+    pair, _ = find_pair(ctx.cloud, None)
+    nodes, _ = pair_nodes(ctx.cloud, pair)
+    node = nodes[pair.members[0].port_id]
+    Injection(fault, pair, node, 1.0, ctx).make()
+    order = world.nodes[node.instance.id].fault
+    assert order is not None
+    assert NodeSide(order.inject, order.heal, order.refuse) == fault.make
 
 
 def effects_of(fault: str) -> list[str]:

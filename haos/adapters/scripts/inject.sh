@@ -10,6 +10,7 @@ if is_under_way; then
     is_guarded && die "the fault $(cat "$RUN/fault") is under way on this node already, and ends by itself"
     sh "$HEALER" locked || exit 9 # a run was killed before it had set the timer
 fi
+(eval "$REFUSE") || exit 9
 make_run
 rm -f "$STAMPS"
 put "$RUN/fault" "$FAULT"

@@ -50,6 +50,19 @@ revive() {
     await_running
 }
 
+# send SIGNAL PID…: to each of them; a check's script may have ended meanwhile.
+send() {
+    signal=$1
+    shift
+    kill -s "$signal" "$@" 2>/dev/null || :
+}
+
+# is_in STATES PID: whether the process is in one of these states (T stopped, Z dead); one that is gone is dead.
+is_in() {
+    now=$(sed 's/.*) //; s/ .*//' "/proc/$2/stat" 2>/dev/null)
+    case ${now:-Z} in [$1]) ;; *) return 1 ;; esac
+}
+
 # daemon_pids: every process of the daemon, the one that would be missed by the others last; false if there is none. Its
 # unit's group has them all, unless the daemon is not in one of its own.
 daemon_pids() {
