@@ -241,7 +241,7 @@ class FakeNode(FaultyNode):
     package_by_haos: bool = False
     pending: bool = False
     weights: dict[str, int] = field(default_factory=dict)
-    preempt_delay_s: float = 5.0
+    preempt_delay_s: float = 1.0  # shorter than the default: every look in between costs a test real time
 
     @property
     def priority(self) -> int:

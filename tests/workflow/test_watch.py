@@ -68,6 +68,7 @@ def test_nothing_happens(world: World) -> None:
 def test_a_failover_and_the_failback(world: World) -> None:
     first = nodes(world)[0]
     world.takeover_s = 0.81
+    first.preempt_delay_s = 5.0
     frames = watched(world, (3.0, switch(first, on=False)), (8.0, switch(first, on=True)), for_s=20.0)
     assert told(frames) == [
         "VIP moved ha_first -> ha_second, gone for 0.81 s",
