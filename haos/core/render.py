@@ -74,7 +74,7 @@ def _instance(
     yield "    }"
     yield "    garp_master_delay 1"
     yield "    garp_lower_prio_delay 1"
-    yield "    garp_master_refresh 1"
+    yield f"    garp_master_refresh {vrrp.GARP_REFRESH_S:g}"
     yield "    higher_prio_send_advert true"
     # Unicast is what vrrp_strict forbids; a foreign keepalived.conf may have set it for all instances.
     yield "    strict_mode false"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from haos.core import service
-from haos.core.model import Pair, Timing, vrid_of
+from haos.core.model import Mode, Pair, Timing, vrid_of
 from haos.errors import UnsatisfiableError, UsageError
 
 PROFILES = {"conservative": 1.0, "standard": 0.3, "fast": 0.1, "fastest": 0.05}
@@ -24,6 +24,8 @@ MIN_SKEW_APART_S = 0.020
 """From the third node on: Backups closer than this were both seen to turn Active (measured, keepalived 2.2.7)."""
 MARGIN_S = 0.1
 """What scheduling and the network may add to a predicted bound before the verdict is FAIL."""
+GARP_REFRESH_S = 1.0
+"""How often the Active node repeats its gratuitous ARP (`garp_master_refresh`, render.py)."""
 BFD_INTERVAL_MS = 50
 BFD_MULTIPLIER = 3
 BFD_BACKUP_INTERVAL_S = 0.01
@@ -125,12 +127,15 @@ def bound_of_failed_check_s(timing: Timing, backups: Sequence[int]) -> float:
     return service.DETECTION_S + bound_of_clean_stop_s(timing, backups)
 
 
-def bound_of_failback_s(timing: Timing, preferred: int) -> float:
+def bound_of_failback_s(timing: Timing, preferred: int, mode: Mode = Mode.GARP) -> float:
     """Return the longest outage as the preferred node comes back: none, since it takes over only once it speaks.
 
-    Under BFD the Backup gives up as soon as it sees the other one live, and says so with priority 0.
+    Under BFD the Backup gives up as soon as it sees the other one live, and says so with priority 0. With the virtual
+    MAC the old Active node may answer the new one's gratuitous ARP before it lets go (measured, keepalived 2.2.7); a
+    switch then leads to it until the next one is sent.
     """
-    return skew_time_s(preferred, timing.advertisement_interval_s) if timing.bfd else 0.0
+    bound_s = skew_time_s(preferred, timing.advertisement_interval_s) if timing.bfd else 0.0
+    return max(bound_s, GARP_REFRESH_S) if mode is Mode.VMAC else bound_s
 
 
 def bound_by_bfd_s(backups: Sequence[int]) -> float:
@@ -164,5 +169,7 @@ def predict(pair: Pair) -> tuple[Prediction, ...]:
     back = "the preferred node takes over only once it speaks" if timing.preempt else "the VIP stays where it is"
     if timing.bfd:
         back = f"the Backup gives up as BFD comes up: skew (256-{preferred})/256 x {interval_s:g} s"
-    found.append(Prediction("failback", bound_of_failback_s(timing, preferred), back))
+    if pair.mode is Mode.VMAC:
+        back = f"a switch may follow the old node until the next gratuitous ARP: {GARP_REFRESH_S:g} s"
+    found.append(Prediction("failback", bound_of_failback_s(timing, preferred, pair.mode), back))
     return tuple(found)

@@ -70,7 +70,7 @@ class Trial:
     def failback_bound_s(self) -> float:
         """Return the bound of a failback: what VRRP predicts, and two probes for the switch of ARP entries."""
         preferred = max(member.priority for member in self.pair.members)
-        return vrrp.bound_of_failback_s(self.pair.timing, preferred) + 2 * self.interval_s
+        return vrrp.bound_of_failback_s(self.pair.timing, preferred, self.pair.mode) + 2 * self.interval_s
 
 
 def run_trial(fault: Fault, trial: Trial, active: Node) -> tuple[Leg, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haos.core import vrrp
-from haos.core.model import Member, Pair, ServiceCheck, Timing, virtual_mac, vrid_of
+from haos.core.model import Member, Mode, Pair, ServiceCheck, Timing, virtual_mac, vrid_of
 from haos.errors import UnsatisfiableError, UsageError
 
 
@@ -123,3 +123,8 @@ def test_intervals_that_the_wire_can_carry(interval_s: float) -> None:
 def test_timing_that_cannot_be(timing: Timing, count: int, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         vrrp.check_timing(timing, count)
+
+
+def test_with_the_virtual_mac_a_switch_may_follow_the_old_node_until_the_next_gratuitous_arp() -> None:
+    assert vrrp.bound_of_failback_s(Timing(), 240) == 0.0
+    assert vrrp.bound_of_failback_s(Timing(), 240, Mode.VMAC) == vrrp.GARP_REFRESH_S == 1.0
