@@ -58,7 +58,7 @@ def test_auto_ends_in_garp_on_a_learning_switch_and_the_mode_can_be_changed_both
     assert re.search(r"failback +ha_second -> ha_first: .*PASS", changed)
     assert "00:00:5e:00:01:01" in asked_by_the_observer(learning, vip)
     assert "link/ether 00:00:5e:00:01:01" in on(learning, "ha_first", "ip link show vrrp.1")
-    haos(learning, "failover-test")
+    haos(learning, "failover-test", "--fault", "stop", "--fault", "kill")
     haos(learning, *CREATE, "--mode", "garp")
     assert "fa:16:3e:8d:dc:bb" in asked_by_the_observer(learning, vip)
     haos(learning, "teardown")
@@ -82,7 +82,7 @@ def test_auto_ends_in_vmac_on_a_network_that_caches_arp_and_says_why(caching: st
     assert vip != "10.200.51.2"  # that one is in the cache
     assert "00:00:5e:00:01:01" in asked_by_the_observer(caching, vip)
     assert len(re.findall(r"-> \w+: .*  PASS", made.stdout)) == 2
-    haos(caching, "failover-test")
+    haos(caching, "failover-test", "--fault", "stop", "--fault", "kill")
     haos(caching, "teardown")
     assert state(caching) == before
 
