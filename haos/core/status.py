@@ -25,6 +25,10 @@ class Trouble:
         return f"{self.where}: {self.reason}" if self.where else self.reason
 
 
+IN_MOTION = frozenset({"vip", "dual-active", "no-active", "observer"})
+"""What is seen of a healthy pair too, where one node was looked at before the VIP moved and the other after."""
+
+
 @dataclass(frozen=True)
 class CloudView:
     """A pair as the cloud has it."""
@@ -101,6 +105,11 @@ class PairStatus:
     def healthy(self) -> bool:
         """One Active, a Backup ready, nothing grave, and the observer (where there is one) is answered."""
         return not any(trouble.grave for trouble in self.troubles)
+
+    @property
+    def may_be_in_motion(self) -> bool:
+        """Whether what is wrong may be nothing but a VIP that moved while it was looked at."""
+        return any(trouble.code in IN_MOTION for trouble in self.troubles)
 
     @property
     def pending(self) -> tuple[str, ...]:

@@ -22,13 +22,16 @@ OVERDUE = Silent(f"it has not answered for {LOOK_S:g} s", "is it overloaded? log
 
 
 def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStatus:
-    """Look at a pair from all three sides, within a bounded time."""
+    """Look at a pair from all three sides, within a bounded time; twice, where it may have been in motion."""
     with ctx.progress.step("look at the cloud"):
         view = look_at_cloud(name, ctx)
         watcher = find_watcher(observer_ref, {port.device_id for port in view.ports}, view.nodes, ctx)
     with ctx.progress.step("look at the nodes" + (f", and from {watcher.name}" if watcher else "")):
-        looks, observation = look_around(view, watcher, ctx)
-    return judge_pair(view, looks, observation, observer_ref=observer_ref)
+        seen = judge_pair(view, *look_around(view, watcher, ctx), observer_ref=observer_ref)
+    if not seen.may_be_in_motion:
+        return seen
+    with ctx.progress.step("look at the nodes again, since the VIP may have been on the move"):
+        return judge_pair(view, *look_around(view, watcher, ctx), observer_ref=observer_ref)
 
 
 def look_at_cloud(name: str | None, ctx: Context) -> CloudView:

@@ -67,7 +67,7 @@ def pair_name(odd: Odd) -> str:
     return haos(odd.lab, "list", "-f", "value", "-c", "Name").stdout.strip()
 
 
-@pytest.mark.parametrize("name", [NASTY, "Grüße"])
+@pytest.mark.parametrize("name", [NASTY, "Grüße"], ids=["hostile", "unicode"])
 def test_pair_names_that_cannot_be_are_refused(odd: Odd, name: str) -> None:
     said = refused(odd.lab, 2, *CREATE, f"--name={name}")
     assert said.reason == f"{name!r} cannot be a pair's name"

@@ -9,7 +9,8 @@ from threading import Event
 import pytest
 
 import haos.workflow.status as module
-from haos.core.model import InstanceAction, Port, Role
+from haos.core.model import Address, InstanceAction, Port, Role
+from haos.core.node import Sight
 from haos.core.outage import Verdict
 from haos.errors import AmbiguousError, NotFoundError, RecordError
 from haos.workflow.create import create, prepare
@@ -117,6 +118,21 @@ def test_keepalived_that_does_not_run(world: World) -> None:
         "no Backup is ready to take over from ha_second",
     ]
     assert seen.troubles[0].remedy == "on ha_first: sudo systemctl start keepalived"
+
+
+def test_a_vip_that_moves_between_two_looks_is_no_trouble(world: World) -> None:
+    second = nodes(world)[1]
+    asked: list[Sight] = []
+
+    def before_it_moved(pair: str, vip: Address) -> Sight:
+        asked.append(FakeNode.sight(second, pair, vip))
+        return replace(asked[-1], holds_vip=True) if len(asked) == 1 else asked[-1]
+
+    second.sight = before_it_moved  # type: ignore[method-assign]
+    seen = status(None, None, context_of(world))
+    assert seen.troubles == ()
+    assert len(asked) == 2
+    assert world.effects.names == []
 
 
 def test_an_unreachable_node_is_a_row_with_its_reason(world: World) -> None:
