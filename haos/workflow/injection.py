@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from haos.core.fault import FaultOrder, Guard
@@ -14,7 +13,14 @@ from haos.workflow.cloud_side import CloudSide
 from haos.workflow.context import Context
 from haos.workflow.fault import Fault, NodeSide
 from haos.workflow.intent import announced
-from haos.workflow.settle import PROBE_INTERVAL_S, SETTLE_TIMEOUT_S, settled_s
+from haos.workflow.settle import (
+    BOOT_TIMEOUT_S,
+    PROBE_INTERVAL_S,
+    SETTLE_TIMEOUT_S,
+    await_login,
+    once_reachable,
+    settled_s,
+)
 
 CUT_DELAY_S = 0.5
 """So long a node waits before it cuts itself off: its answer to the order has to get out."""
@@ -24,7 +30,6 @@ SLACK_S = 15.0
 """The node's timer must not heal what haos is still looking at."""
 POLL_S = 0.2
 RESTORE_TIMEOUT_S = 20.0
-BOOT_TIMEOUT_S = 300.0
 
 
 def hold_s(fault: Fault, bound_s: float, interval_s: float = PROBE_INTERVAL_S) -> float:
@@ -107,7 +112,7 @@ class Injection:
                 self._heal(self._begun_s)
             else:
                 self._guard.close()
-                self._await_login()
+                await_login(self.node, self._ctx)
         except RemoteError as error:
             self._undone = True  # as far as it can be: a second try would only take as long again
             raise LeftoverError(self._left(error), hint=f"haos failover-test --restore {self._pair.name}") from error
@@ -124,32 +129,13 @@ class Injection:
         if self.fault.cuts:
             self._ctx.fleet.renew(instance)
         if self.fault.guard is Guard.ITSELF and self._made:
-            self._patiently(self._see_restart, BOOT_TIMEOUT_S)
-        self._patiently(lambda: self._ctx.fleet.node(instance).heal(), RESTORE_TIMEOUT_S)
+            once_reachable(self.node, self._see_restart, BOOT_TIMEOUT_S, self._ctx)
+        once_reachable(self.node, lambda: self._ctx.fleet.node(instance).heal(), RESTORE_TIMEOUT_S, self._ctx)
 
     def _see_restart(self) -> None:
         """Raise RemoteError as long as the node has not started anew; one that is going down may still answer."""
         if self._ctx.fleet.node(self.node.instance).watched().boot == self._boot:
             raise RemoteError(f"{self.node.name} has not restarted", hint="look at its console")
-
-    def _await_login(self) -> None:
-        instance = self.node.instance
-        self._ctx.fleet.renew(instance)
-        self._patiently(lambda: self._ctx.fleet.node(instance).wall_s(), BOOT_TIMEOUT_S)
-
-    def _patiently(self, act: Callable[[], object], timeout_s: float) -> None:
-        """Do it as soon as the node can be reached; the last error is raised at the deadline."""
-        deadline_s = self._ctx.clock.now_s() + timeout_s
-        while True:
-            try:
-                act()
-            except RemoteError:
-                if self._ctx.clock.now_s() >= deadline_s:
-                    raise
-                self._ctx.fleet.renew(self.node.instance)
-                self._ctx.clock.sleep(POLL_S)
-            else:
-                return
 
     def _until(self, moment_s: float) -> None:
         while (left_s := moment_s - self._ctx.clock.now_s()) > 0:

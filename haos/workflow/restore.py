@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from haos.core.intent import pending
@@ -11,9 +12,7 @@ from haos.workflow.context import Context
 from haos.workflow.intent import restore_intents
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
-
-BOOT_TIMEOUT_S = 300.0
-POLL_S = 0.5
+from haos.workflow.settle import await_login
 
 
 @dataclass(frozen=True)
@@ -76,20 +75,11 @@ def undo_announced(
     nodes, ports = pair_nodes(ctx.cloud, pair)
     for intent in pending(pair, reservation):
         if intent.port_id in nodes:
-            await_login(nodes[intent.port_id], ctx)
+            _await_login(nodes[intent.port_id], ctx)
     return done, nodes, ports
 
 
-def await_login(node: Node, ctx: Context) -> None:
-    """Wait until a node that was cut off, or boots, can be logged in to; give up silently after five minutes."""
-    deadline_s = ctx.clock.now_s() + BOOT_TIMEOUT_S
-    with ctx.progress.step(f"wait until {node.name} can be logged in to"):
-        while True:
-            try:
-                ctx.fleet.node(node.instance).wall_s()
-                return
-            except RemoteError:
-                if ctx.clock.now_s() >= deadline_s:
-                    return
-            ctx.fleet.renew(node.instance)
-            ctx.clock.sleep(POLL_S)
+def _await_login(node: Node, ctx: Context) -> None:
+    """Wait until it can be logged in to; one that cannot is reported by whoever asks it next."""
+    with ctx.progress.step(f"wait until {node.name} can be logged in to"), suppress(RemoteError):
+        await_login(node, ctx)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from haos.core.model import Mode, Node, Pair, Role, virtual_mac
 from haos.core.node import Sight
@@ -21,6 +21,8 @@ SETTLE_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 10.0
 """An address pair or a rule takes effect with delay on every backend (0.5 s on OVN, 2 s on OVS, measured)."""
 POLL_S = 0.1
+BOOT_TIMEOUT_S = 300.0
+REACH_POLL_S = 0.2
 
 
 def await_one_active(pair: Pair, nodes: Sequence[Node], ctx: Context) -> tuple[Node | None, dict[str, Sight]]:
@@ -90,6 +92,27 @@ def await_target(
             return active
         ctx.clock.sleep(POLL_S)
     return None
+
+
+def once_reachable(node: Node, act: Callable[[], object], timeout_s: float, ctx: Context) -> None:
+    """Do it as soon as the node can be reached; the last RemoteError is raised at the deadline."""
+    deadline_s = ctx.clock.now_s() + timeout_s
+    while True:
+        try:
+            act()
+        except RemoteError:
+            if ctx.clock.now_s() >= deadline_s:
+                raise
+            ctx.fleet.renew(node.instance)
+            ctx.clock.sleep(REACH_POLL_S)
+        else:
+            return
+
+
+def await_login(node: Node, ctx: Context) -> None:
+    """Wait until a node that was cut off, or boots, can be logged in to. Raises RemoteError after five minutes."""
+    ctx.fleet.renew(node.instance)
+    once_reachable(node, lambda: ctx.fleet.node(node.instance).wall_s(), BOOT_TIMEOUT_S, ctx)
 
 
 def has_settled(history: History, label: str, macs: set[str]) -> bool:
