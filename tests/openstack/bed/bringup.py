@@ -1,0 +1,206 @@
+"""The whole bed, up and down."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.openstack.bed import broker, database, namespaces, ovn, ovs, packages, process, pyenv, seed, services
+from tests.openstack.bed.broker import Broker
+from tests.openstack.bed.config import Places
+from tests.openstack.bed.database import Database
+from tests.openstack.bed.model import CONTROL, HYPERVISORS, RUN, Backend, Bed, BedError, cache_dir
+from tests.openstack.bed.process import Processes
+from tests.openstack.bed.schema import Schemas
+from tests.openstack.bed.switch import Switch
+
+Say = Callable[[str], None]
+REGISTERED_S = 90.0
+LEFT_OVER_S = 5.0
+
+
+def up(bed: Bed, backend: Backend, say: Say, *, fresh: bool = False, may_install: bool = True) -> None:
+    """Bring the bed up, from where it is to where it should be."""
+    with alone():
+        check_outside()
+        if installed := packages.ensure(cache_dir() / "apt.log", may_install=may_install):
+            say(f"installed {' '.join(installed)}")
+        if not (pyenv.directory() / "complete").exists():
+            say("installing OpenStack from PyPI (once, for these pins)")
+        env = pyenv.ensure(cache_dir() / "pip.log")
+        if fresh or not is_usable(bed, backend):
+            take_down(bed, say)
+            shutil.rmtree(bed.state, ignore_errors=True)
+        elif not namespaces.are_whole():
+            take_down(bed, say)
+        namespaces.add()
+        with namespaces.inside(CONTROL):
+            Bringup.of(bed, backend, env, say).run()
+
+
+def is_usable(bed: Bed, backend: Backend) -> bool:
+    """Tell whether the state is whole and that backend's."""
+    return bed.complete_file.exists() and bed.backend == backend
+
+
+@dataclass(frozen=True)
+class Bringup:
+    """One bring-up, in the control namespace."""
+
+    bed: Bed
+    backend: Backend
+    at: Places
+    processes: Processes
+    say: Say
+
+    @classmethod
+    def of(cls, bed: Bed, backend: Backend, env: Path, say: Say) -> Bringup:
+        """Return the bring-up of a bed with OpenStack's environment."""
+        return cls(bed, backend, Places(bed.etc, bed.var, env), processes_of(bed, env), say)
+
+    @property
+    def database(self) -> Database:
+        """MariaDB."""
+        return Database(self.bed.var / "mysql", self.processes)
+
+    @property
+    def broker(self) -> Broker:
+        """RabbitMQ."""
+        return Broker(self.bed.var / "rabbitmq", self.bed.etc, self.processes)
+
+    def run(self) -> None:
+        """Start everything, as much of it side by side as depends on nothing."""
+        for directory in (self.bed.etc, self.bed.var, self.bed.log, RUN):
+            directory.mkdir(parents=True, exist_ok=True)
+        self.bed.backend_file.write_text(f"{self.backend}\n")
+        services.write(self.bed, self.at, self.backend)
+        if not self.bed.complete_file.exists():
+            Schemas(self.at, self.database, self.processes, self.bed.clouds).lay_out(self.say)
+        self.broker.start()
+        self.database.start()
+        self._start_hypervisors()
+        self.database.wait()
+        self.broker.wait()
+        self.say(f"{database.NAME}, {broker.NAME} and the switches are up")
+        self._start_services()
+        self._finish()
+
+    def _start_hypervisors(self) -> None:
+        if self.backend == "ovn":
+            ovn.Central(self.bed.var / "ovn", self.processes).start()
+        start = ovn.start_controller if self.backend == "ovn" else ovs.start_switch
+        with ThreadPoolExecutor() as pool:
+            for started in [pool.submit(start, each, self.processes) for each in HYPERVISORS]:
+                started.result()
+
+    def _start_services(self) -> None:
+        # In the order in which others wait for them: two processors have enough to do with so many programs at once.
+        at = self.at
+        first = [
+            services.keystone(at),
+            services.neutron(at),
+            services.placement(at),
+            services.nova(at, "nova-conductor"),
+        ]
+        for daemon in (*first, services.nova_api(at), services.glance(at)):
+            self.processes.start(daemon)
+        services.wait(self.processes, "keystone", "placement")
+        for daemon in (services.nova(at, "nova-scheduler"), *services.nova_computes(at)):
+            self.processes.start(daemon)
+        services.wait(self.processes, "neutron")
+        self.say("keystone, placement and neutron answer")
+        if self.backend == "ovs":
+            for each in HYPERVISORS:
+                self.processes.start(ovs.agent(at, Switch(each, self.processes)))
+        services.wait(self.processes, "nova-api", "glance")
+        self.say("nova and glance answer")
+
+    def _finish(self) -> None:
+        if not self.bed.complete_file.exists():
+            seed.run(self.processes, self.bed.clouds, "resources")
+        if self.backend == "ovn":
+            ovn.Central(self.bed.var / "ovn", self.processes).wait()
+        else:
+            ovs.wait(self.processes, self.database)
+        self.processes.wait(
+            "nova knows its hypervisors", self._computes_are_mapped, REGISTERED_S, daemon="nova-compute1"
+        )
+        self.bed.complete_file.touch()
+
+    def _computes_are_mapped(self) -> bool:
+        up = self.database.count_since_start("nova.services", "last_seen_up", "`binary` = 'nova-compute'")
+        mapped = int(self.database.query("SELECT COUNT(*) FROM nova_api.host_mappings"))
+        return min(up, mapped) >= len(HYPERVISORS)
+
+
+def down(bed: Bed, say: Say, *, wipe: bool = False) -> None:
+    """Take the bed down, and with `wipe` its state; raises BedError if something is left."""
+    with alone():
+        check_outside()
+        take_down(bed, say)
+        if wipe:
+            shutil.rmtree(bed.state, ignore_errors=True)
+            say("state removed")
+        if left := leftovers():
+            raise BedError(f"left: {', '.join(left)}")
+        say("nothing is left: no process, no namespace, no mount, no socket")
+
+
+def take_down(bed: Bed, say: Say) -> None:
+    """End every process, those that nobody recorded too, and delete the namespaces."""
+    processes = processes_of(bed, pyenv.directory())
+    names = processes.names()
+    if names:
+        say(f"stopping {len(names)} processes")
+    # The database goes last: what the others still write is kept.
+    late = [name for name in names if name == database.NAME]
+    processes.stop([name for name in names if name not in late], grace_s=20.0)
+    processes.stop(late, grace_s=30.0)
+    if stray := process.left_over(namespaces.files()):
+        process.end(stray, grace_s=LEFT_OVER_S)
+    namespaces.delete()
+    shutil.rmtree(RUN, ignore_errors=True)
+    packages.forget_policy()
+
+
+def leftovers() -> list[str]:
+    """Return what of the bed is still there."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "haos-os" in line]
+    return [
+        *(f"process {each.pid}" for each in process.left_over(namespaces.files())),
+        *(f"namespace {name}" for name in namespaces.present()),
+        *(f"mount {mount}" for mount in mounts),
+        *([str(RUN)] if RUN.exists() else []),
+    ]
+
+
+def processes_of(bed: Bed, env: Path) -> Processes:
+    """Return the bed's processes, which find OpenStack's programs first."""
+    return Processes(bed.log, bed.var, f"{env}/bin:{packages.SEARCH}")
+
+
+def check_outside() -> None:
+    """Refuse without root, and from within the bed, whose namespaces come and go here."""
+    if os.geteuid() != 0:
+        raise BedError("network namespaces need root", hint="sudo python -m tests.openstack …")
+    own = Path("/proc/self/ns/net").stat().st_ino
+    if own in {path.stat().st_ino for path in namespaces.files()}:
+        raise BedError("this is a namespace of the bed itself", hint="leave it first")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep others from bringing up or taking down meanwhile."""
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with (cache_dir() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BedError("another run is bringing a bed up or down", hint="wait for it") from None
+        yield

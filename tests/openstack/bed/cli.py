@@ -1,0 +1,118 @@
+"""The command line: python -m tests.openstack up|down|status|exec|run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+
+from tests.openstack.bed import bringup, namespaces, pyenv, services
+from tests.openstack.bed.model import BACKENDS, CONTROL, Bed, BedError
+
+DESCRIPTION = "Real OpenStack services with a real data plane, in network namespaces of their own."
+USAGE_ERROR = 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m tests.openstack", description=DESCRIPTION, allow_abbrev=False)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="up|down|status|exec|run")
+    up = verbs.add_parser("up", help="bring it up, or what is missing of it")
+    run = verbs.add_parser("run", help="bring it up, run pytest -m openstack in it, take it down")
+    for verb in (up, run):
+        verb.add_argument("--backend", choices=BACKENDS, default="ovn", help="Neutron's data plane (default: ovn)")
+        verb.add_argument("--no-install", action="store_true", help="say which packages are missing, install none")
+    up.add_argument("--fresh", action="store_true", help="from an empty state")
+    run.add_argument("--keep", action="store_true", help="leave it up afterwards")
+    down = verbs.add_parser("down", help="take it down; its state stays")
+    down.add_argument("--wipe", action="store_true", help="remove its state too")
+    verbs.add_parser("status", help="say what runs")
+    execute = verbs.add_parser("exec", help="run a command among its services, with the environment of tests")
+    execute.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
+    return top
+
+
+def main(argv: list[str]) -> int:
+    """Do what was asked for; returns the exit code."""
+    options, rest = parser().parse_known_args(argv)
+    if rest and options.verb != "run":
+        parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    bed = Bed.of_user()
+    try:
+        return _dispatch(bed, options, rest)
+    except BedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return 1
+
+
+def _dispatch(bed: Bed, options: argparse.Namespace, rest: list[str]) -> int:
+    say = teller()
+    if options.verb == "up":
+        bringup.up(bed, options.backend, say, fresh=options.fresh, may_install=not options.no_install)
+        say(f"up: {options.backend}")
+        return 0
+    if options.verb == "down":
+        bringup.down(bed, say, wipe=options.wipe)
+        return 0
+    if options.verb == "status":
+        return status(bed)
+    if options.verb == "exec":
+        command = options.command[1:] if options.command[:1] == ["--"] else options.command
+        if not command:
+            parser().error("exec wants a command")
+        return inside(bed, command)
+    return run(bed, options, rest)
+
+
+def run(bed: Bed, options: argparse.Namespace, arguments: list[str]) -> int:
+    """Bring a bed up, run the tests that want one, take it down; a bed that runs already is used as it is."""
+    say = teller()
+    running = bringup.is_usable(bed, options.backend) and bool(namespaces.present())
+    try:
+        bringup.up(bed, options.backend, say, fresh=not running, may_install=not options.no_install)
+        return inside(bed, [sys.executable, "-m", "pytest", "-m", "openstack", *arguments])
+    finally:
+        if not options.keep:
+            bringup.down(bed, say, wipe=True)
+
+
+def inside(bed: Bed, command: list[str]) -> int:
+    """Run a command in the control namespace and return its exit code."""
+    if CONTROL not in namespaces.present():
+        raise BedError("OpenStack is not up", hint="python -m tests.openstack up")
+    enter = ["nsenter", f"--net={namespaces.NETNS / CONTROL}", "--"]
+    return subprocess.run([*enter, *command], env=os.environ | bed.environment(), check=False).returncode
+
+
+def status(bed: Bed) -> int:
+    """Print what runs and what answers; the exit code is 1 where something does not."""
+    if CONTROL not in namespaces.present():
+        print("down")
+        return 1
+    processes = bringup.processes_of(bed, pyenv.directory())
+    names = processes.names()
+    died = [name for name in names if not processes.runs(name)]
+    with namespaces.inside(CONTROL):
+        silent = [name for name, port in services.PORTS.items() if not services.answers(port)]
+    print(f"backend    {bed.backend}")
+    print(f"state      {bed.state}")
+    print(f"processes  {len(names) - len(died)} running{', died: ' + ', '.join(died) if died else ''}")
+    print(f"services   {'all answer' if not silent else 'silent: ' + ', '.join(silent)}")
+    return 1 if died or silent else 0
+
+
+class _Teller:
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        print(f"[{time.monotonic() - self.started:6.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def teller() -> bringup.Say:
+    """Return what says lines with the time since now."""
+    return _Teller()
