@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from haos.lab.api import listing
-from haos.lab.api.errors import bad, invalid, neutron
+from haos.lab.api.attributes import Converter, text
+from haos.lab.api.errors import bad, neutron
 from haos.lab.api.policy import check_write
 from haos.lab.api.routing import Call, Caller, Doc, Request, Response, Route
 from haos.lab.api.store import Store
@@ -15,11 +16,18 @@ from haos.lab.api.store import Store
 PREFIX = "/network/v2.0"
 READ_ONLY = frozenset({"id", "status", "tags", "revision_number", "created_at", "updated_at"})
 STANDARD = frozenset({"name", "description", "project_id", "tenant_id"})
-HIDDEN_FROM_MEMBERS = ("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile")
-FOREIGN_PROJECT = (
-    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin privileges"
+HIDDEN_FROM_MEMBERS = (
+    "binding:host_id",
+    "binding:vif_type",
+    "binding:vif_details",
+    "binding:profile",
+    "resource_request",
 )
-NAME_LENGTH = DESCRIPTION_LENGTH = 255
+FOREIGN_PROJECT = (
+    "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin or advsvc"
+    " privileges"
+)
+EVERYWHERE: Mapping[str, Converter] = {"name": text, "description": text}
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Kind:
     required: Sequence[str] = ()
     filters: frozenset[str] = frozenset()
     read_only: frozenset[str] = READ_ONLY
+    converters: Mapping[str, Converter] = field(default_factory=dict)  # beside those for name and description
 
     @property
     def path(self) -> str:
@@ -125,9 +134,11 @@ class Collection:
         body = call.request.json()
         with self.store.transaction():
             if self.kind.table in body:
-                items = self.make_many(call.caller, [self._checked(item) for item in body[self.kind.table]])
+                items = self.make_many(
+                    call.caller, [self.checked(call.caller, item) for item in body[self.kind.table]]
+                )
                 return Response(201, {self.kind.table: [self.view(call.caller, doc) for doc in items]})
-            made = self._make(call.caller, self._checked(self._unwrapped(body)))
+            made = self._make(call.caller, self.checked(call.caller, self._unwrapped(body)))
             return Response(201, {self.kind.singular: self.view(call.caller, made)})
 
     def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
@@ -137,9 +148,9 @@ class Collection:
     def update(self, call: Call) -> Response:
         """Answer PUT on one document."""
         with self.store.transaction():
+            sent = _owned(call.caller, self._unwrapped(call.request.json()))
+            body = self._settled(sent, self.kind.put, "Cannot update read-only attribute {}")
             doc = self.find(call.caller, call.args["id"])
-            body = self._unwrapped(call.request.json())
-            self._check_attributes(body, self.kind.put, "Cannot update read-only attribute {}")
             check_revision(call.request, doc)
             changed = self.change(call.caller, doc, body)
             return Response(200, {self.kind.singular: self.view(call.caller, changed)})
@@ -153,9 +164,6 @@ class Collection:
         return Response(204)
 
     def _make(self, caller: Caller, body: Doc) -> Doc:
-        body = {"project_id": caller.project_id, **body}
-        if body["project_id"] != caller.project_id and not caller.admin:
-            raise bad(FOREIGN_PROJECT)
         made = self.make(caller, body)
         self.check_quota(made["project_id"])
         return made
@@ -168,29 +176,34 @@ class Collection:
 
     def _unwrapped(self, body: Mapping[str, Any]) -> Doc:
         inner = body.get(self.kind.singular)
-        if not isinstance(inner, dict):
+        if inner is None:
             raise bad(f"Unable to find '{self.kind.singular}' in request body")
-        return _renamed(inner)
+        if not isinstance(inner, dict):
+            raise bad(f"Object '{self.kind.singular}' contains invalid data")
+        return inner
 
-    def _checked(self, body: Doc) -> Doc:
-        body = _renamed(body)
-        self._check_attributes(body, self.kind.post, "Attribute '{}' not allowed in POST")
+    def checked(self, caller: Caller, sent: object) -> Doc:
+        """Return what a request for a new document asks for, as Neutron would keep it; refuse what cannot be."""
+        if not isinstance(sent, dict):
+            raise bad(f"Invalid body {sent!r}")
+        body = {"project_id": caller.project_id, **_owned(caller, sent)}
+        settled = self._settled(body, self.kind.post, "Attribute '{}' not allowed in POST")
         for name in self.kind.required:
             if name not in body:
                 raise bad(f"Failed to parse request. Required attribute '{name}' not specified")
-        return body
+        return settled
 
-    def _check_attributes(self, body: Doc, allowed: frozenset[str], refusal: str) -> None:
+    def _settled(self, body: Doc, allowed: frozenset[str], refusal: str) -> Doc:
+        """Refuse attributes that cannot be set, and turn the values of all others into what Neutron keeps."""
         known = self.kind.post | self.kind.put | STANDARD | self.kind.read_only
         unknown = [name for name in body if name not in known]
         if unknown:
             raise bad(f"Unrecognized attribute(s) '{', '.join(unknown)}'")
         for name in body:
-            if name not in allowed | {"name", "description"}:
+            if name not in allowed | EVERYWHERE.keys():
                 raise bad(refusal.format(name))
-        for name, length in (("name", NAME_LENGTH), ("description", DESCRIPTION_LENGTH)):
-            if name in body:
-                _check_text(name, body[name], length)
+        converters = {**EVERYWHERE, **self.kind.converters}
+        return {name: converters[name](name, value) if name in converters else value for name, value in body.items()}
 
 
 def check_revision(request: Request, doc: Doc) -> None:
@@ -209,21 +222,11 @@ def check_revision(request: Request, doc: Doc) -> None:
             raise neutron("RevisionNumberConstraintFailed", exp=number, cur=doc["revision_number"])
 
 
-def _renamed(body: Doc) -> Doc:
-    if "tenant_id" in body:
-        body = {**body, "project_id": body["tenant_id"]}
-        del body["tenant_id"]
-    return body
-
-
-def _check_text(name: str, value: object, length: int) -> None:
-    if not isinstance(value, str):
-        raise invalid(name, f"'{value}' is not a valid string")
-    if len(value) > length:
-        raise invalid(name, f"'{value}' exceeds maximum length of {length}")
-
-
-def check_bool(name: str, value: object) -> None:
-    """Refuse what is not a boolean."""
-    if not isinstance(value, bool):
-        raise invalid(name, f"'{value}' cannot be converted to boolean")
+def _owned(caller: Caller, body: Mapping[str, Any]) -> Doc:
+    """Give the project its present name, and let nobody but admins name another's."""
+    named = dict(body)
+    if "tenant_id" in named:
+        named["project_id"] = named.pop("tenant_id")
+    if named.get("project_id", caller.project_id) != caller.project_id and not caller.admin:
+        raise bad(FOREIGN_PROJECT)
+    return named

@@ -77,7 +77,7 @@ def _plug(store: Store, ports: Ports, call: Call, server: Doc, entry: Doc, group
     if groups:
         body["security_groups"] = groups
     try:
-        port = ports.make(call.caller, body)
+        port = ports.make(call.caller, ports.checked(call.caller, body))
     except ApiError as error:  # Nova passes Neutron's refusal on as its own
         raise ApiError(409 if error.status == 409 else 400, error.message) from error
     store.change("ports", port["id"], **binding)

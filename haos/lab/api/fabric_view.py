@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 
 from haos.lab.api import protocols
+from haos.lab.api.attributes import plain_mac
 from haos.lab.api.routing import Doc
 from haos.lab.api.store import Store
 from haos.lab.model import (
@@ -64,7 +65,7 @@ def _nic(store: Store, port: Doc, number: int) -> Nic:
         port_id=port["id"],
         network_id=port["network_id"],
         device=f"ens{FIRST_DEVICE + number}",
-        mac=port["mac_address"],
+        mac=plain_mac(port["mac_address"]),
         addresses=_interfaces(store, port),
         gateways=tuple(gateways),
         mtu=network.get("mtu", 1500),
@@ -86,7 +87,7 @@ def _fabric_port(store: Store, port: Doc, members: dict[str, tuple[Network, ...]
     pairs = tuple(
         AddressPair(
             ip=ip_network(pair["ip_address"], strict=False),
-            mac=pair["mac_address"].lower().replace("-", ":"),
+            mac=plain_mac(pair["mac_address"]),
             order=port["_pair_order"],
         )
         for pair in port["allowed_address_pairs"]
@@ -95,7 +96,7 @@ def _fabric_port(store: Store, port: Doc, members: dict[str, tuple[Network, ...]
         id=port["id"],
         network_id=port["network_id"],
         kind=kind,
-        mac=port["mac_address"],
+        mac=plain_mac(port["mac_address"]),
         addresses=_interfaces(store, port),
         owner=port["device_id"] if kind is PortKind.INSTANCE else "",
         admin_up=port["admin_state_up"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from haos.lab.api.attributes import address_or_none
 from haos.lab.api.collection import STANDARD, Collection, Kind
 from haos.lab.api.errors import ApiError, neutron
 from haos.lab.api.ipam import Allocator
@@ -23,6 +24,7 @@ KIND = Kind(
     filters=frozenset(
         {"fixed_ip_address", "floating_ip_address", "floating_network_id", "port_id", "router_id", "status"}
     ),
+    converters={"fixed_ip_address": address_or_none, "floating_ip_address": address_or_none},
 )
 
 

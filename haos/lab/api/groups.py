@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind, check_bool
+from haos.lab.api.attributes import boolean
+from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
 from haos.lab.api.policy import check_write
 from haos.lab.api.routing import Call, Caller, Doc, Response
@@ -16,6 +17,7 @@ KIND = Kind(
     put=frozenset({"stateful"}),
     filters=frozenset({"shared", "stateful"}),
     read_only=READ_ONLY | {"security_group_rules", "shared"},
+    converters={"stateful": boolean},
 )
 
 
@@ -64,7 +66,6 @@ class Groups(Collection):
 def _check_body(body: Doc) -> None:
     if str(body.get("name", "")).lower() == "default":
         raise neutron("SecurityGroupDefaultAlreadyExists")
-    check_bool("stateful", body.get("stateful", True))
 
 
 def born(store: Store, group: Doc) -> Doc:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
+from haos.lab.api.attributes import plain_mac, uuid
 from haos.lab.api.errors import invalid, neutron
 from haos.lab.api.routing import Doc
 from haos.lab.api.store import Store
@@ -21,7 +23,7 @@ def is_auto(subnet: Doc) -> bool:
 
 def eui64(cidr: Network, mac: str) -> IPv6Address:
     """Return the address that a host with this MAC makes itself (RFC 4291, appendix A)."""
-    octets = [int(part, 16) for part in mac.split(":")]
+    octets = [int(part, 16) for part in plain_mac(mac).split(":")]
     octets[0] ^= 2
     interface = bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]])
     return IPv6Address(int(cidr.network_address) + int.from_bytes(interface))
@@ -47,11 +49,43 @@ def default_pools(cidr: Network, gateway: Address | None) -> list[Doc]:
     return [{"start": str(make(low)), "end": str(make(high))} for low, high in cuts if low <= high]
 
 
-class Allocator:
-    """Gives addresses to one port."""
+def fixed_ips(name: str, value: Any) -> list[Doc]:
+    """Take what a port's fixed_ips may be."""
+    seen: set[str] = set()
+    for item in value if isinstance(value, list) else [value]:
+        if not isinstance(item, dict) or not isinstance(value, list):
+            raise invalid(name, f"Invalid data format for fixed IP: '{item}'")
+        if "ip_address" in item:
+            _check_address(name, item["ip_address"], seen)
+        if "subnet_id" in item:
+            uuid(name, item["subnet_id"])
+    return list(value)
 
-    def __init__(self, store: Store, network: Doc, *, mac: str, owner: str, port_id: str = "") -> None:
+
+def _check_address(name: str, value: Any, seen: set[str]) -> None:
+    if value in seen:
+        raise invalid(name, f"Duplicate IP address '{value}'")
+    try:
+        seen.add(str(ip_address(str(value))))
+    except ValueError:
+        raise invalid(name, f"'{value}' is not a valid IP address") from None
+
+
+class Allocator:
+    """Gives addresses to one port. `sees` tells whether the caller may know of a subnet."""
+
+    def __init__(
+        self,
+        store: Store,
+        network: Doc,
+        *,
+        mac: str,
+        owner: str,
+        port_id: str = "",
+        sees: Callable[[Doc], bool] = lambda subnet: True,
+    ) -> None:
         self._store = store
+        self._sees = sees
         self._network = network
         self._mac = mac
         self._owner = owner
@@ -69,7 +103,6 @@ class Allocator:
 
     def requested(self, wanted: Sequence[Doc], *, complete: bool) -> list[Doc]:
         """Give what was asked for; `complete` adds the subnets where hosts make their own (at creation)."""
-        self._check_duplicates(wanted)
         fixed_ips = [self._fixed(item) for item in wanted if "ip_address" in item]
         for item in wanted:
             if "ip_address" not in item:
@@ -79,11 +112,7 @@ class Allocator:
         return fixed_ips + (self._self_made(fixed_ips) if complete and wanted else [])
 
     def _fixed(self, item: Doc) -> Doc:
-        try:
-            address = ip_address(item["ip_address"])
-        except ValueError:
-            reason = f"'{item['ip_address']}' is not a valid IP address"
-            raise invalid("fixed_ips", reason) from None
+        address = ip_address(item["ip_address"])
         subnet = self._subnet(item, address)
         cidr = ip_network(subnet["cidr"])
         if is_auto(subnet) and self._owner not in ROUTER_OWNERS and address != eui64(cidr, self._mac):
@@ -104,7 +133,7 @@ class Allocator:
 
     def _named_subnet(self, subnet_id: str, address: Address | None) -> Doc:
         subnet = self._store.get("subnets", subnet_id)
-        if subnet is None:
+        if subnet is None or not self._sees(subnet):
             raise neutron("SubnetNotFound", id=subnet_id)
         if subnet["network_id"] != self._network["id"]:
             text = (
@@ -137,16 +166,6 @@ class Allocator:
         ports = [port for port in self._store.all("ports") if port["id"] != self._port_id]
         held = (item for port in ports for item in port["fixed_ips"])
         return {item["ip_address"] for item in held if item["subnet_id"] == subnet["id"]}
-
-    @staticmethod
-    def _check_duplicates(wanted: Sequence[Doc]) -> None:
-        seen: set[str] = set()
-        for item in wanted:
-            address = item.get("ip_address")
-            if address in seen:
-                raise invalid("fixed_ips", f"Duplicate IP address '{address}'")
-            if address is not None:
-                seen.add(address)
 
 
 def _pool_addresses(subnet: Doc) -> Iterator[Address]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from haos.lab.api import policy
-from haos.lab.api.collection import STANDARD, Collection, Kind, check_bool
+from haos.lab.api.attributes import boolean
+from haos.lab.api.collection import STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
 from haos.lab.api.routing import Caller, Doc
 
@@ -15,6 +16,7 @@ KIND = Kind(
     post=SETTABLE | STANDARD | {"availability_zone_hints", "dns_domain"},
     put=SETTABLE,
     filters=frozenset({"admin_state_up", "mtu", "router:external", "shared", "status", "is_default"}),
+    converters=dict.fromkeys(SETTABLE - {"mtu"}, boolean),
 )
 PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 
@@ -37,8 +39,6 @@ class Networks(Collection):
 
     def make(self, caller: Caller, body: Doc) -> Doc:
         policy.check_network(caller, "create_network", body)
-        for name in SETTABLE - {"mtu"}:
-            check_bool(name, body.get(name, True))
         return self.store.add("networks", {**blank_network(), **body})
 
     def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:

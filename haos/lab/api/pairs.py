@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address, ip_interface
 
+from haos.lab.api.attributes import is_mac
 from haos.lab.api.errors import bad, neutron
 from haos.lab.api.routing import Doc
 
 MAX_PAIRS = 10  # neutron.conf: max_allowed_address_pair
-MAC = re.compile(r"([0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
 
 
 def check_pairs(value: object) -> list[Doc]:
@@ -29,7 +28,7 @@ def _check_pair(item: object) -> None:
     if not isinstance(item, dict):
         raise bad(f"Invalid input for allowed_address_pairs. Reason: '{item}' is not a dictionary.")
     mac = item.get("mac_address")
-    if "mac_address" in item and not (isinstance(mac, str) and MAC.fullmatch(mac)):
+    if "mac_address" in item and not is_mac(mac):
         raise bad(f"'{mac}' is not a valid MAC address")
     if "ip_address" not in item:
         raise neutron("AllowedAddressPairsMissingIP")

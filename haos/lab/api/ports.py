@@ -6,11 +6,12 @@ import random
 from collections.abc import Callable
 
 from haos.lab.api import policy
-from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Collection, Kind, check_bool
-from haos.lab.api.errors import invalid, neutron
+from haos.lab.api.attributes import boolean, mac, text, uuid, uuids
+from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Collection, Kind
+from haos.lab.api.errors import neutron
 from haos.lab.api.groups import default_group
-from haos.lab.api.ipam import ROUTER_OWNERS, Allocator
-from haos.lab.api.pairs import MAC, check_pairs, resolve_pairs
+from haos.lab.api.ipam import ROUTER_OWNERS, Allocator, fixed_ips
+from haos.lab.api.pairs import check_pairs, resolve_pairs
 from haos.lab.api.routing import Caller, Doc
 from haos.lab.api.store import Store
 from haos.lab.model import Power
@@ -54,7 +55,25 @@ KIND = Kind(
             "status",
         }
     ),
-    read_only=READ_ONLY | {"network_id", "binding:vif_type", "binding:vif_details"},
+    read_only=READ_ONLY
+    | {
+        "binding:vif_details",
+        "binding:vif_type",
+        "ip_allocation",
+        "network_id",
+        "qos_network_policy_id",
+        "resource_request",
+    },
+    converters={
+        "admin_state_up": boolean,
+        "device_id": text,
+        "device_owner": text,
+        "fixed_ips": fixed_ips,
+        "mac_address": mac,
+        "network_id": uuid,
+        "port_security_enabled": boolean,
+        "security_groups": uuids,
+    },
 )
 
 
@@ -73,6 +92,8 @@ class Ports(Collection):
     def view(self, caller: Caller, doc: Doc) -> Doc:
         shown = super().view(caller, doc)
         shown["status"] = self._status(doc)
+        if not doc["binding:host_id"]:
+            shown |= {"binding:vif_type": "unbound", "binding:vif_details": {}}
         if not caller.admin:
             for name in HIDDEN_FROM_MEMBERS:
                 shown.pop(name, None)
@@ -86,7 +107,7 @@ class Ports(Collection):
         mac = self._new_mac(network, body.get("mac_address"))
         owner = body.get("device_owner", "")
         port = self._blank(body, network, mac)
-        allocator = Allocator(self.store, network, mac=mac, owner=owner)
+        allocator = Allocator(self.store, network, mac=mac, owner=owner, sees=self._sight(caller))
         wanted = body.get("fixed_ips")
         port["fixed_ips"] = allocator.automatic() if wanted is None else allocator.requested(wanted, complete=True)
         port["security_groups"] = self._groups_for_new(caller, port, body)
@@ -100,17 +121,13 @@ class Ports(Collection):
         network = self._network(doc["network_id"])
         policy.check_port(caller, "update_port", body, network, doc)
         values = {name: value for name, value in body.items() if doc.get(name) != value}
-        for name in ("admin_state_up", "port_security_enabled"):
-            if name in values:
-                check_bool(name, values[name])
         if "mac_address" in values:
             values["mac_address"] = self._new_mac(network, body["mac_address"])
         merged = {**doc, **values}
         if "fixed_ips" in values:
-            wanted = body["fixed_ips"] or []
-            values["fixed_ips"] = self._readdressed(merged, network, wanted)
+            values["fixed_ips"] = self._readdressed(caller, merged, network, body["fixed_ips"])
         if "security_groups" in body:
-            values["security_groups"] = self._known_groups(caller, doc["project_id"], body["security_groups"] or [])
+            values["security_groups"] = self._known_groups(caller, doc["project_id"], body["security_groups"])
         if "allowed_address_pairs" in body:  # setting the same pairs again counts as a change, too
             pairs = check_pairs(body["allowed_address_pairs"])
             values["allowed_address_pairs"] = resolve_pairs(pairs, merged["mac_address"])
@@ -142,8 +159,6 @@ class Ports(Collection):
     def _blank(self, body: Doc, network: Doc, mac: str) -> Doc:
         secure = body.get("port_security_enabled", network["port_security_enabled"])
         admin_up = body.get("admin_state_up", True)
-        check_bool("port_security_enabled", secure)
-        check_bool("admin_state_up", admin_up)
         return {
             **blank_port(),
             "name": body.get("name", ""),
@@ -161,21 +176,26 @@ class Ports(Collection):
         }
 
     def _new_mac(self, network: Doc, wanted: str | None) -> str:
-        taken = {port["mac_address"] for port in self.store.where("ports", network_id=network["id"])}
+        taken = {port["mac_address"].lower() for port in self.store.where("ports", network_id=network["id"])}
         if wanted is not None:
-            if not MAC.fullmatch(wanted):
-                raise invalid("mac_address", f"'{wanted}' is not a valid MAC address")
-            mac = wanted.lower().replace("-", ":")
-            if mac in taken:
-                raise neutron("MacAddressInUse", net_id=network["id"], mac=mac)
-            return mac
+            if wanted.lower() in taken:
+                raise neutron("MacAddressInUse", net_id=network["id"], mac=wanted)
+            return wanted
         while (mac := random_mac()) in taken:
             pass
         return mac
 
-    def _readdressed(self, port: Doc, network: Doc, wanted: list[Doc]) -> list[Doc]:
+    def _sight(self, caller: Caller) -> Callable[[Doc], bool]:
+        return lambda subnet: policy.sees_subnet(caller, subnet, self._network(subnet["network_id"]))
+
+    def _readdressed(self, caller: Caller, port: Doc, network: Doc, wanted: list[Doc]) -> list[Doc]:
         allocator = Allocator(
-            self.store, network, mac=port["mac_address"], owner=port["device_owner"], port_id=port["id"]
+            self.store,
+            network,
+            mac=port["mac_address"],
+            owner=port["device_owner"],
+            port_id=port["id"],
+            sees=self._sight(caller),
         )
         return allocator.requested(wanted, complete=False)
 
@@ -229,6 +249,7 @@ def blank_port() -> Doc:
         "propagate_uplink_status": True,
         "qos_policy_id": None,
         "qos_network_policy_id": None,
+        "resource_request": None,
     }
 
 

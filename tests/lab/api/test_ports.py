@@ -84,7 +84,7 @@ def test_stateful_ipv6_addresses_can_be_chosen(demo: Client, login: Login) -> No
 
 
 def test_a_mac_is_there_once_on_a_network(demo: Client) -> None:
-    assert make(demo, mac_address="00:00:5E:00:01:33").body["port"]["mac_address"] == "00:00:5e:00:01:33"
+    assert make(demo, mac_address="00:00:5E:00:01:33").body["port"]["mac_address"] == "00:00:5E:00:01:33"
     again = make(demo, mac_address="00:00:5e:00:01:33")
     text = f"Unable to complete operation for network {HA_LAB}. The mac address 00:00:5e:00:01:33 is in use."
     assert again.fault == (409, "MacAddressInUse", text)
