@@ -93,6 +93,9 @@ def _authenticate(region: CloudRegion, session: Session) -> None:
         with translated(f"authenticate at {where}"):
             session.get_token()
     except NotFoundError as error:
+        if "Application Credential" in error.reason:  # Keystone's word for one that was deleted
+            hint = "openstack application credential list; openstack application credential create NAME"
+            raise AuthenticationError(error.reason, hint=hint) from error
         raise CloudError(error.reason, hint="is auth_url right? it looks like https://HOST/identity/v3") from error
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from haos.lab.api import CREDENTIAL, PASSWORD
-from haos.lab.api.identity import REGION
+from haos.lab.api.catalog import REGION
 from haos.lab.paths import LabPaths
 
 LOGIN = "debian"

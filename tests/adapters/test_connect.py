@@ -203,6 +203,13 @@ def test_an_auth_url_that_is_none(mock: requests_mock.Mocker, clouds: Path) -> N
     assert "auth_url" in (error.value.hint or "")
 
 
+def test_an_application_credential_that_was_deleted(mock: requests_mock.Mocker, clouds: Path) -> None:
+    mock.post(TOKENS, status_code=404, json=fixture("keystone/404-credential"))
+    with pytest.raises(AuthenticationError, match="Could not find Application Credential") as error:
+        connect(["--os-cloud", "test"], config_files=[clouds])
+    assert "application credential create" in (error.value.hint or "")
+
+
 @pytest.mark.parametrize("missing", ["network", "compute"])
 def test_a_catalog_without_a_service(mock: requests_mock.Mocker, clouds: Path, missing: str) -> None:
     token = fixture("keystone/token")

@@ -137,5 +137,8 @@ class Cloud:
 def _refused(request: Request, error: ApiError) -> Response:
     headers = {}
     if error.status == 401:
-        headers["WWW-Authenticate"] = f'Keystone uri="http://{request.headers.get("host", "")}/identity"'
-    return Response(error.status, body_of(request.service, error), headers)
+        headers["WWW-Authenticate"] = f'Keystone uri="http://{request.headers.get("host", "")}/identity/v3"'
+    body = body_of(request.service, error)
+    if isinstance(body, str):
+        headers["Content-Type"] = "text/html; charset=utf-8"
+    return Response(error.status, body, headers)

@@ -145,6 +145,13 @@ NOVA_KEYS = {
 }
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"}
 UNAUTHENTICATED = "The request you have made requires authentication."
+MALFORMED = (
+    "The server could not comply with the request since it is either malformed or otherwise incorrect."
+    " The client is assumed to be in error."
+)
+NO_SUCH_PAGE = "HTTPNotFound"
+"""The kind of an error about a path that nobody answers."""
+PAGE = "<html><head><title>{status} {title}</title></head><body><h1>{status} {title}</h1>{message}</body></html>"
 
 
 class ApiError(Exception):
@@ -178,8 +185,17 @@ def unauthenticated() -> ApiError:
     return ApiError(401, UNAUTHENTICATED)
 
 
-def body_of(service: str, error: ApiError) -> dict[str, Any]:
-    """Write an error as the service would; a 401 always comes from Keystone's middleware."""
+def malformed(part: str, whole: str) -> ApiError:
+    """Make Keystone's 400 about a part of a body that is not there."""
+    return ApiError(400, f"Expecting to find {part} in {whole}. {MALFORMED}")
+
+
+def body_of(service: str, error: ApiError) -> dict[str, Any] | str:
+    """Write an error as the service would, a str being HTML; a 401 always comes from Keystone's middleware."""
+    if error.kind == NO_SUCH_PAGE and service in ("identity", "compute", "image"):
+        return PAGE.format(status=error.status, title=TITLES[error.status], message=error.message)
+    if error.kind == "HTTPMethodNotAllowed" and service == "identity":
+        return {"message": "The method is not allowed for the requested URL."}
     if service == "network" and error.status != 401:
         kind = error.kind or "HTTPException"
         return {"NeutronError": {"type": kind, "message": error.message, "detail": ""}}

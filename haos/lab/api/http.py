@@ -42,7 +42,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
-        if body:
+        if body and "Content-Type" not in response.headers:
             self.send_header("Content-Type", "text/plain" if isinstance(response.body, str) else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

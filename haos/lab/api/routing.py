@@ -125,7 +125,7 @@ class Table:
             if match and route.method in (request.method, method):
                 return route, {name: unquote(part) for name, part in match.groupdict().items()}
             known = known or match is not None
-        if known:
+        if known and request.service != "compute":  # Nova knows of no page there
             raise ApiError(405, "The method is not allowed for this resource.", "HTTPMethodNotAllowed")
         raise ApiError(404, "The resource could not be found.", "HTTPNotFound")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -20,6 +21,8 @@ class Token:
     methods: tuple[str, ...]
     issued_s: float  # since the epoch
     expires_s: float
+    audit_ids: tuple[str, ...]  # its own, and that of the token which it was given for
+    credential: Mapping[str, object] | None = None  # the application credential which it was given for
 
 
 class Tokens:
@@ -30,10 +33,23 @@ class Tokens:
         self._held: dict[str, Token] = {}
         self._lock = threading.Lock()
 
-    def issue(self, caller: Caller, methods: tuple[str, ...]) -> Token:
-        """Give out a token."""
+    def issue(
+        self,
+        caller: Caller,
+        methods: tuple[str, ...],
+        *,
+        parent: Token | None = None,
+        credential: Mapping[str, object] | None = None,
+    ) -> Token:
+        """Give out a token; one for another token lasts no longer than that."""
         now_s = time.time()
-        token = Token(f"gAAAAAB{secrets.token_urlsafe(48)}", caller, methods, now_s, now_s + self.last_s)
+        audit_ids: tuple[str, ...] = (secrets.token_urlsafe(16),)
+        expires_s = now_s + self.last_s
+        if parent is not None:
+            methods = tuple(dict.fromkeys((*methods, *parent.methods)))
+            audit_ids += parent.audit_ids[-1:]
+            expires_s = parent.expires_s
+        token = Token(f"gAAAAAB{secrets.token_urlsafe(48)}", caller, methods, now_s, expires_s, audit_ids, credential)
         with self._lock:
             self._held[token.id] = token
         return token
@@ -56,5 +72,5 @@ class Tokens:
 
 
 def stamp(when_s: float) -> str:
-    """Write a time as Keystone does."""
-    return datetime.fromtimestamp(when_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Write a time as Keystone does, which knows whole seconds alone."""
+    return datetime.fromtimestamp(when_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")

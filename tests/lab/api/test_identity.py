@@ -1,4 +1,4 @@
-"""Keystone: discovery, the ways to log in, tokens that end."""
+"""What is the lab's own about its Keystone: one address, tokens that end on order, a credential to start with."""
 
 from __future__ import annotations
 
@@ -9,27 +9,12 @@ from haos.lab.api import CREDENTIAL, Server
 from tests.lab.api.conftest import SDK_NAGS, Client, Login, connect
 
 
-@pytest.mark.parametrize("path", ["/", "/identity", "/identity/"])
-def test_discovery_leads_to_v3(login: Login, server: Server, path: str) -> None:
+@pytest.mark.parametrize("path", ["/", "/identity"])
+def test_discovery_leads_to_v3_from_the_bare_address_too(login: Login, server: Server, path: str) -> None:
     answer = login("")("GET", path)
     assert answer.status == 300
-    (version,) = answer.body["versions"]["values"]
-    assert version["id"].startswith("v3")
+    [version] = answer.body["versions"]["values"]
     assert version["links"][0]["href"] == f"{server.url}/identity/v3/"
-
-
-def test_wrong_password_is_401_in_keystones_words(login: Login) -> None:
-    answer = login("").login("demo", "demo", "wrong")
-    assert answer.status == 401
-    assert answer.body["error"] == {
-        "code": 401,
-        "title": "Unauthorized",
-        "message": "The request you have made requires authentication.",
-    }
-
-
-def test_a_project_without_a_role_is_401(login: Login) -> None:
-    assert login("").login("demo", "other").status == 401
 
 
 def test_the_catalog_names_one_port(demo: Client, server: Server) -> None:
@@ -38,27 +23,6 @@ def test_the_catalog_names_one_port(demo: Client, server: Server) -> None:
     assert urls["compute"] == {f"{server.url}/compute/v2.1"}
     assert urls["network"] == {f"{server.url}/network"}
     assert urls["identity"] == {f"{server.url}/identity"}
-
-
-def test_tokens_are_described_and_revoked(demo: Client, login: Login) -> None:
-    other = login("demo")
-    described = demo("GET", "/identity/v3/auth/tokens", X_Subject_Token=other.token)
-    assert described.body["token"]["project"]["name"] == "demo"
-    assert {role["name"] for role in described.body["token"]["roles"]} == {"member", "reader"}
-    assert demo("HEAD", "/identity/v3/auth/tokens", X_Subject_Token=other.token).status == 200
-    assert demo("DELETE", "/identity/v3/auth/tokens", X_Subject_Token=other.token).status == 204
-    assert demo("GET", "/identity/v3/auth/tokens", X_Subject_Token=other.token).status == 404
-    assert other.neutron("GET", "/ports").status == 401
-
-
-@pytest.mark.parametrize("path", ["/network/v2.0/ports", "/compute/v2.1/servers", "/identity/v3/projects"])
-def test_no_token_and_an_unknown_token_are_401(login: Login, path: str) -> None:
-    client = login("")
-    for headers in ({}, {"X_Auth_Token": "nonsense"}):
-        answer = client("GET", path, **headers)
-        assert answer.status == 401
-        assert answer.body["error"]["code"] == 401
-        assert answer.headers["www-authenticate"].startswith("Keystone uri=")
 
 
 @pytest.mark.filterwarnings(SDK_NAGS)
@@ -77,7 +41,7 @@ def test_the_life_of_a_token_can_be_set(login: Login) -> None:
 
 
 @pytest.mark.filterwarnings(SDK_NAGS)
-def test_application_credential(server: Server) -> None:
+def test_the_application_credential_to_start_with(server: Server) -> None:
     connection = connect(
         auth_type="v3applicationcredential",
         auth_url=f"{server.url}/identity",
@@ -86,24 +50,3 @@ def test_application_credential(server: Server) -> None:
     )
     assert {port.status for port in connection.network.ports()} == {"ACTIVE"}
     connection.close()
-
-
-def test_application_credential_by_name_and_with_a_wrong_secret(login: Login) -> None:
-    client = login("")
-    for secret, status in ((CREDENTIAL.secret, 201), ("wrong", 401)):
-        who = {"name": CREDENTIAL.name, "secret": secret, "user": {"name": "demo", "domain": {"id": "default"}}}
-        auth = {"identity": {"methods": ["application_credential"], "application_credential": who}}
-        assert client("POST", "/identity/v3/auth/tokens", {"auth": auth}).status == status
-
-
-def test_projects_are_seen_by_members_as_far_as_theirs(demo: Client, login: Login) -> None:
-    assert [item["name"] for item in demo("GET", "/identity/v3/projects").body["projects"]] == ["demo"]
-    everything = login("admin")("GET", "/identity/v3/projects").body["projects"]
-    assert {item["name"] for item in everything} == {"demo", "other", "admin"}
-    assert demo("GET", f"/identity/v3/users/{demo.user_id}").body["user"]["name"] == "demo"
-    assert demo("GET", "/identity/v3/projects/nowhere").status == 404
-
-
-def test_every_answer_has_a_request_id(demo: Client, login: Login) -> None:
-    answers = [demo.neutron("GET", "/ports"), demo.nova("GET", "/servers"), login("")("GET", "/identity/v3/projects")]
-    assert all(answer.headers["x-openstack-request-id"].startswith("req-") for answer in answers)
