@@ -491,8 +491,11 @@ class FakeCloud:
             self.world.ports[port.id] = port
         return port
 
-    def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
-        return self._put("describe", port_id, revision, description=description)
+    def describe(self, port: Port, description: str) -> Port:
+        now = self.port(port.id)
+        if now.description != port.description:
+            raise CloudError("the record was changed by somebody else meanwhile")
+        return self._put("describe", port.id, now.revision, description=description)
 
     def adopt(self, port: Port, *, device_id: str, description: str) -> Port:
         marks = {"device_owner": RESERVATION_OWNER, "device_id": device_id, "description": description}

@@ -157,9 +157,9 @@ class OpenStackCloud:
         """Create the reservation port; an answer that was lost is looked up and adopted."""
         return self._ports.reserve(reservation)
 
-    def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
-        """Rewrite the record on a reservation port."""
-        return self._ports.describe(port_id, description, revision)
+    def describe(self, port: Port, description: str) -> Port:
+        """Rewrite the record on a reservation port, unless somebody else did since it was read."""
+        return self._ports.describe(port, description)
 
     def adopt(self, port: Port, *, device_id: str, description: str) -> Port:
         """Make an existing unbound port a reservation of haos's, unless somebody changed it since it was read."""

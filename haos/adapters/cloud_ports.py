@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from haos.adapters import cloud_parse as parse
 from haos.adapters.cloud_errors import LostAnswerError, RevisionError
@@ -68,40 +68,56 @@ class Ports:
         }
         return next((port for port in self.reservations(query) if parse.holds(port, reservation)), None)
 
-    def describe(self, port_id: str, description: str, revision: int | None) -> Port:
-        """Rewrite the record; refuse if somebody else changed the port since that revision."""
+    def describe(self, port: Port, description: str) -> Port:
+        """Rewrite the record over the one that was read; refuse if somebody else's stands there by now.
+
+        A new revision alone is nobody's doing: OVN moves the VIP's port, and its revision with it, at every failover.
+        """
         return self._put(
-            port_id,
+            port.id,
+            port.revision,
             {"description": description},
-            revision,
             what="write the record",
             changed="the record was changed by somebody else meanwhile",
+            stands=lambda now: now.description == port.description,
         )
 
     def adopt(self, port: Port, device_id: str, description: str) -> Port:
         """Make an unbound port a reservation, unless it was changed since it was read."""
         return self._put(
             port.id,
-            {"device_owner": RESERVATION_OWNER, "device_id": device_id, "description": description},
             port.revision,
+            {"device_owner": RESERVATION_OWNER, "device_id": device_id, "description": description},
             what=f"adopt port {port.id}",
             changed=f"port {port.id} was changed by somebody else meanwhile",
         )
 
     def release(self, port_id: str) -> None:
-        """Take haos's marks off a port that it adopted."""
+        """Take haos's marks off a port that it adopted; one that is gone is fine."""
         bare = {"device_owner": "", "device_id": "", "description": ""}
         try:
-            self._put(port_id, bare, None, what=f"release port {port_id}", changed="")
+            self._put(port_id, None, bare, what=f"release port {port_id}", changed="")
         except NotFoundError:
             return
 
-    def _put(self, port_id: str, fields: Mapping[str, str], revision: int | None, *, what: str, changed: str) -> Port:
-        """Set these fields; after a lost answer look whether they are set. `changed` is said on a 412."""
+    def _put(
+        self,
+        port_id: str,
+        revision: int | None,
+        fields: Mapping[str, str],
+        *,
+        what: str,
+        changed: str,
+        stands: Callable[[Port], bool] | None = None,
+    ) -> Port:
+        """Set these fields; after a lost answer look whether they are set.
+
+        On a 412 go on if what matters still `stands`, else say `changed`.
+        """
         lost = False
 
         def attempt() -> Port:
-            nonlocal lost
+            nonlocal revision, lost
             try:
                 answer = self._neutron.write(
                     "PUT", f"/ports/{port_id}", what, {"port": dict(fields)}, revision=revision
@@ -109,20 +125,22 @@ class Ports:
                 return parse.port(answer["port"])
             except LostAnswerError:
                 lost = True
-                if done := self._has(port_id, fields):
-                    return done
+                if _has(found := self.get(port_id), fields):
+                    return found
                 raise
             except RevisionError as error:
+                now = self.get(port_id) if lost or stands else None
                 # The one who changed it may have been this run, a moment ago.
-                if lost and (done := self._has(port_id, fields)):
-                    return done
+                if now and lost and _has(now, fields):
+                    return now
+                if now and stands and stands(now):
+                    revision = now.revision
+                    raise
                 raise CloudError(f"cannot {what}: {changed}", hint="run the same command again") from error
 
-        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
-
-    def _has(self, port_id: str, fields: Mapping[str, str]) -> Port | None:
-        now = self.get(port_id)
-        return now if all(getattr(now, name) == value for name, value in fields.items()) else None
+        return patiently(
+            attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
+        )
 
     def amend(self, port: Port, amendment: PortAmendment) -> Port:
         """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
@@ -146,3 +164,7 @@ class Ports:
         return patiently(
             attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
         )
+
+
+def _has(port: Port, fields: Mapping[str, str]) -> bool:
+    return all(getattr(port, name) == value for name, value in fields.items())

@@ -194,7 +194,7 @@ def _adopt(change: AdoptPort, ledger: Ledger, ctx: Context) -> None:
 def _update_record(change: UpdateRecord, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step("write the record"):
         ledger.note(RewriteRecord(change.port.id, change.port.description, change.description))
-        ledger.reservation = ctx.cloud.describe(change.port.id, change.description, revision=change.port.revision)
+        ledger.reservation = ctx.cloud.describe(change.port, change.description)
 
 
 def _make_group(change: MakeGroup, ledger: Ledger, ctx: Context) -> None:

@@ -93,10 +93,10 @@ class Cloud(Protocol):
         An answer that was lost is looked up and adopted, never repeated blindly.
         """
 
-    def describe(self, port_id: str, description: str, *, revision: int | None = None) -> Port:
-        """Rewrite the record on a reservation port (1 request).
+    def describe(self, port: Port, description: str) -> Port:
+        """Rewrite the record on a reservation port (1 request, 2 more each time that something else of it changed).
 
-        With `revision`, CloudError if the port was changed since; an answer that was lost is looked up.
+        CloudError if the record is not the one of `port` any more; an answer that was lost is looked up.
         """
 
     def adopt(self, port: Port, *, device_id: str, description: str) -> Port:

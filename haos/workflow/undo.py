@@ -89,7 +89,7 @@ def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:
     port = ctx.cloud.port(port_id)
     if port.description != before:
         return False
-    ctx.cloud.describe(port_id, after, revision=port.revision)
+    ctx.cloud.describe(port, after)
     return True
 
 

@@ -10,6 +10,7 @@ import pytest
 import requests
 import requests_mock
 
+from haos.adapters import cloud_parse as parse
 from haos.adapters.cloud import OpenStackCloud
 from haos.core.model import AddressPair, Port
 from haos.errors import (
@@ -142,9 +143,13 @@ def test_a_refusal_for_now_is_repeated_without_looking(cloud: OpenStackCloud, mo
     assert steps(mock) == ["POST /ports", "POST /ports"]
 
 
+def reservation(**fields: Any) -> Port:
+    return parse.port({**MADE, "id": "x", "revision_number": 4, **fields})
+
+
 def test_describe(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{NEUTRON}/ports/x", json={"port": {**MADE, "description": "new"}})
-    assert cloud.describe("x", "new", revision=4).description == "new"
+    assert cloud.describe(reservation(), "new").description == "new"
     [request] = mock.request_history
     assert request.json() == {"port": {"description": "new"}}
     assert request.headers["If-Match"] == "revision_number=4"
@@ -152,10 +157,22 @@ def test_describe(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
 
 def test_a_record_that_somebody_else_rewrote_is_left(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{NEUTRON}/ports/x", json=fixture("neutron/412"), status_code=412)
+    mock.get(f"{NEUTRON}/ports/x", json={"port": {**MADE, "description": "else"}})
     with pytest.raises(CloudError, match="the record was changed by somebody else meanwhile") as error:
-        cloud.describe("x", "new", revision=7)
+        cloud.describe(reservation(), "new")
     assert error.value.hint == "run the same command again"
-    assert steps(mock) == ["PUT /ports/x"]
+    assert steps(mock) == ["PUT /ports/x", "GET /ports/x"]
+
+
+def test_a_revision_that_the_network_itself_changed_is_no_conflict(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    stale = {"status_code": 412, "json": fixture("neutron/412")}
+    mock.put(f"{NEUTRON}/ports/x", [stale, stale, {"json": {"port": {**MADE, "description": "new"}}}])
+    mock.get(f"{NEUTRON}/ports/x", [{"json": {"port": {**MADE, "revision_number": number}}} for number in (6, 9)])
+    assert cloud.describe(reservation(), "new").description == "new"
+    sent = [request.headers["If-Match"] for request in mock.request_history if request.method == "PUT"]
+    assert sent == [f"revision_number={number}" for number in (4, 6, 9)]
 
 
 @pytest.mark.parametrize(("text", "theirs"), [("new", False), ("else", True)])
@@ -167,23 +184,23 @@ def test_a_record_changed_by_our_own_lost_request_is_no_conflict(
     mock.get(f"{NEUTRON}/ports/x", [{"json": {"port": body}} for body in texts])
     if theirs:
         with pytest.raises(CloudError, match="changed by somebody else"):
-            cloud.describe("x", "new", revision=7)
+            cloud.describe(reservation(), "new")
     else:
-        assert cloud.describe("x", "new", revision=7).description == "new"
+        assert cloud.describe(reservation(), "new").description == "new"
     assert steps(mock) == [f"{method} /ports/x" for method in ("PUT", "GET", "PUT", "GET")]
 
 
 def test_describe_whose_answer_was_lost(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{NEUTRON}/ports/x", [LOST[0], {"json": {"port": {**MADE, "description": "new"}}}])
     mock.get(f"{NEUTRON}/ports/x", json={"port": {**MADE, "description": "new"}})
-    assert cloud.describe("x", "new", revision=4).description == "new"
+    assert cloud.describe(reservation(), "new").description == "new"
     assert steps(mock) == ["PUT /ports/x", "GET /ports/x"]
 
 
 def test_describe_that_did_not_arrive_is_repeated(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{NEUTRON}/ports/x", [LOST[0], {"json": {"port": {**MADE, "description": "new"}}}])
     mock.get(f"{NEUTRON}/ports/x", json={"port": MADE})
-    assert cloud.describe("x", "new").description == "new"
+    assert cloud.describe(reservation(), "new").description == "new"
     assert steps(mock) == ["PUT /ports/x", "GET /ports/x", "PUT /ports/x"]
 
 

@@ -242,7 +242,7 @@ def test_the_requests_of_a_change_are_the_requests_sent(tmp_path: Path, world: W
         mock.delete(re.compile("/security-group-rules/"), status_code=204)
         mock.put(re.compile("/ports/"), json=fixture("neutron/reservation"))
         cloud.adopt(port, device_id="haos-web", description="record")
-        cloud.describe(port.id, "record", revision=port.revision)
+        cloud.describe(port, "record")
         cloud.set_rules(group, rules)
         cloud.amend_port(port, PortAmendment(remove_pairs=(VIRTUAL,)))
         really = sent(mock)
