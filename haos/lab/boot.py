@@ -126,6 +126,8 @@ def populate_dev(root: str, console: str) -> None:
 
 def configure_network(nics: tuple[Nic, ...]) -> None:
     """Give the network cards their addresses, and the first of them the default routes."""
+    for nic in (nic for nic in nics if not nic.checksums):
+        subprocess.run(["ethtool", "-K", nic.device, "tx", "off"], stdout=subprocess.DEVNULL, check=True)
     lines = ["link set lo up", *(line for nic in nics for line in _nic_lines(nic))]
     for version in (4, 6):
         routed = [(nic, gateway) for nic in nics for gateway in nic.gateways if gateway.version == version]

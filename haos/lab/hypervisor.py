@@ -21,12 +21,10 @@ from typing import Any
 from haos.lab.errors import LabError
 from haos.lab.fabric import ArpCache, Switch, SwitchError
 from haos.lab.fabric.names import tap_name
-from haos.lab.instances import Machine, Place
-from haos.lab.iproute import ip_batch
+from haos.lab.machines import Machines, place_in
 from haos.lab.model import Fabric, FabricKind, Guest, Power, SwitchSettings
 from haos.lab.router import Router
 from haos.lab.rpc import Stream, serve
-from haos.lab.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount
 from haos.lab.wire import decode
 
 EXPECTED = (LabError, SwitchError, OSError, subprocess.SubprocessError, KeyError)
@@ -46,18 +44,9 @@ class Hypervisor:
     """Carries out orders; every method returns when it is done."""
 
     def __init__(self, settings: Settings, sockets: socket.socket, changed: Callable[[str, Power], None]) -> None:
-        run = Path(settings.run)
-        self._place = Place(
-            disks=run / "instances",
-            consoles=run / "consoles",
-            terminals=run / "terminals",
-            group=Path(settings.group),
-            image=Path(settings.image),
-        )
-        self._changed = changed
-        self._machines: dict[str, Machine] = {}
+        place = place_in(Path(settings.run), Path(settings.group), Path(settings.image))
+        self._machines = Machines(place, changed)
         self._wiring = threading.Lock()
-        prepare(self._place)
         if settings.switch.kind is FabricKind.ARP_CACHE:
             self._arp_cache = ArpCache(settings.switch.arp_cache_s)
         self._switch = Switch(settings.switch.delay_s)
@@ -66,14 +55,9 @@ class Hypervisor:
     def methods(self) -> dict[str, Callable[..., Any]]:
         """Return the orders by their names."""
         return {
+            **self._machines.methods(),
             "apply_fabric": self.apply_fabric,
-            "boot": self.boot,
-            "start": lambda guest_id: self._machines[guest_id].start(),
-            "stop": lambda guest_id: self._machines[guest_id].stop(),
-            "reboot": lambda guest_id, hard: self._machines[guest_id].reboot(hard=hard),
-            "pause": lambda guest_id: self._machines[guest_id].pause(True),
-            "unpause": lambda guest_id: self._machines[guest_id].pause(False),
-            "delete": self.delete,
+            "boot": lambda guest: self._machines.boot(decode(Guest, guest), self._switch),
             "cut": self.cut,
         }
 
@@ -84,30 +68,9 @@ class Hypervisor:
             self._switch.apply(wanted)
             self._router.apply(wanted)
 
-    def boot(self, guest: Any) -> str:
-        """Boot a new instance; return its public host key."""
-        machine = Machine(decode(Guest, guest), self._place, self._switch, self._changed)
-        self._machines[machine.guest.id] = machine
-        machine.disk.make(machine.guest)
-        machine.start()
-        return machine.disk.host_key
-
-    def delete(self, guest_id: str) -> None:
-        """End an instance for good."""
-        self._machines.pop(guest_id).delete()
-
     def cut(self, port_id: str, dark: bool) -> None:
         """Lose all frames of a port, or let them pass again; effective on return."""
         (self._switch.drop_all if dark else self._switch.restore)(tap_name(port_id))
-
-
-def prepare(place: Place) -> None:
-    """Mount what the namespaces need, and make the directories."""
-    for directory in (place.disks, place.consoles, place.terminals):
-        directory.mkdir(exist_ok=True)
-    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    mount("devpts", str(place.terminals), "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0600,mode=600")
-    ip_batch(["link set lo up"])
 
 
 def main(orders_fd: int, sockets_fd: int, settings: Settings) -> None:

@@ -108,6 +108,7 @@ class Nic:
     addresses: tuple[Interface, ...]
     gateways: tuple[Address, ...] = ()
     mtu: int = 1500
+    checksums: bool = True  # of what is sent are left to the card; a switch in user space never makes them
 
 
 @dataclass(frozen=True)

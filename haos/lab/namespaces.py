@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # an ordinary user's lacks the sbins
+NAMED = Path("/run/netns")
 MAPPED = ("unshare", "--user", "--map-auto", "--map-root-user")
-OWN = ("--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--propagation", "private")
+OWN = ("--mount", "--pid", "--uts", "--ipc", "--cgroup", "--propagation", "private")
 
 
 def is_root() -> bool:
@@ -22,10 +23,15 @@ def mapped() -> list[str]:
     return [] if is_root() else [*MAPPED, "--"]
 
 
-def in_own_namespaces() -> list[str]:
-    """Return the words before a command that shall be process 1 of namespaces that die with it, and with us."""
-    prefix = ["setpriv", "--pdeathsig", "KILL", *(("unshare",) if is_root() else MAPPED)]
-    return [*prefix, *OWN, "--fork", "--kill-child=SIGKILL", "--"]
+def in_own_namespaces(*, netns: str | None = None) -> list[str]:
+    """Return the words before a command that shall be process 1 of namespaces that die with it, and with us.
+
+    Its network namespace is new too, or the one of that name, as `ip netns` has it.
+    """
+    network = ["--net"] if netns is None else []
+    enter = [] if netns is None else ["nsenter", f"--net={NAMED / netns}", "--"]
+    prefix = ["setpriv", "--pdeathsig", "KILL", *enter, *(("unshare",) if is_root() else MAPPED)]
+    return [*prefix, *network, *OWN, "--fork", "--kill-child=SIGKILL", "--"]
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -77,20 +77,24 @@ def eventually(look: Callable[[], bool], timeout_s: float = 15.0) -> bool:
 def neutron_state(lab: str) -> dict[str, Any]:
     """Return ports, groups and rules without what changes by itself."""
     network = cloud(lab).network
-    volatile = {"updated_at", "revision_number", "location"}
+    return {"ports": by_id(network.ports()), "groups": groups_by_id(network.security_groups())}
 
-    def plain(resource: Any) -> dict[str, Any]:
-        return {key: value for key, value in resource.to_dict().items() if key not in volatile}
 
+VOLATILE = {"updated_at", "revision_number", "location"}
+
+
+def by_id(resources: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Return resources of openstacksdk as plain values, without what changes by itself."""
     return {
-        "ports": {port.id: plain(port) for port in network.ports()},
-        "groups": {
-            group.id: {
-                **plain(group),
-                "security_group_rules": sorted(rule["id"] for rule in group.security_group_rules),
-            }
-            for group in network.security_groups()
-        },
+        each.id: {key: value for key, value in each.to_dict().items() if key not in VOLATILE} for each in resources
+    }
+
+
+def groups_by_id(groups: Iterable[Any]) -> dict[str, dict[str, Any]]:
+    """Return security groups likewise, with the ids of their rules."""
+    return {
+        key: {**group, "security_group_rules": sorted(rule["id"] for rule in group["security_group_rules"])}
+        for key, group in by_id(groups).items()
     }
 
 
