@@ -104,7 +104,8 @@ def switch_agent(at: Places, hypervisor: HypervisorPlace) -> Ini:
         "interface_driver": "openvswitch",
         "agent_mode": "legacy",
         "enable_metadata_proxy": "false",
-        "ovs_integration_bridge": INTEGRATION_BRIDGE,
+        # A veth pair for each router port: a port of the switch's own would be a tap that leaves its namespace.
+        "ovs_use_veth": "true",
     }
     return {
         **common,

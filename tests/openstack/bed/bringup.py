@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.openstack.bed import broker, database, namespaces, ovn, ovs, packages, process, pyenv, seed, services
+from tests.openstack.bed import broker, database, l3, namespaces, ovn, ovs, packages, process, pyenv, seed, services
 from tests.openstack.bed.broker import Broker
 from tests.openstack.bed.config import Places
 from tests.openstack.bed.database import Database
@@ -118,6 +118,7 @@ class Bringup:
         if self.backend == "ovs":
             for each in HYPERVISORS:
                 self.processes.start(ovs.agent(at, Switch(each, self.processes)))
+            self.processes.start(l3.agent(at, self.processes))
         services.wait(self.processes, "nova-api", "glance")
         self.say("nova and glance answer")
 
@@ -128,6 +129,7 @@ class Bringup:
             ovn.Central(self.bed.var / "ovn", self.processes).wait()
         else:
             ovs.wait(self.processes, self.database)
+            l3.wait(self.processes, self.database)
         self.processes.wait(
             "nova knows its hypervisors", self._computes_are_mapped, REGISTERED_S, daemon="nova-compute1"
         )
