@@ -108,8 +108,9 @@ class PairStatus:
 
     @property
     def may_be_in_motion(self) -> bool:
-        """Whether what is wrong may be nothing but a VIP that moved while it was looked at."""
-        return any(trouble.code in IN_MOTION for trouble in self.troubles)
+        """Whether what is wrong may be nothing but a VIP that moved while it was looked at: all could be asked."""
+        codes = {trouble.code for trouble in self.troubles}
+        return bool(codes & IN_MOTION) and not codes & {"unreachable", "instance", "gone"}
 
     @property
     def pending(self) -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def test_haos_killed_in_the_middle_leaves_it_to_the_nodes_timer(pair_lab: str) -
 
 def test_a_signal_ends_the_fault_before_haos_ends(pair_lab: str) -> None:
     before = state(pair_lab)
-    with begun(pair_lab, "failover-test", "--fault", "hang") as run:
+    with begun(pair_lab, "failover-test", "--fault", "hang", "--rounds", "3") as run:  # it is not over too soon
         assert eventually(lambda: hangs(pair_lab), 60)
         run.send_signal(signal.SIGHUP)
         _, err = run.communicate(timeout=60)

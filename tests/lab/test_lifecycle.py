@@ -22,7 +22,7 @@ from tests.lab.main_job import eventually, on
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 CYCLES = int(os.environ.get("HAOS_LAB_CYCLES", "3"))
-UP_S, DOWN_S = 5.0, 1.0
+UP_S, DOWN_S = 15.0, 5.0  # 1.7 and 0.2 s where nothing else is at work; this is to see one that hangs
 NAME = f"cycle-{os.getpid()}"
 
 
