@@ -20,6 +20,7 @@ from haos.core.model import (
     AddressPair,
     CloudNetwork,
     FixedIp,
+    FloatingIp,
     Instance,
     InstanceAction,
     Pair,
@@ -27,6 +28,7 @@ from haos.core.model import (
     Port,
     Quota,
     Role,
+    Router,
     SecurityGroup,
     SecurityRule,
     Subnet,
@@ -39,6 +41,7 @@ from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundEr
 from haos.workflow.context import Context
 from haos.workflow.guard import undo_if_announced
 from tests.fake_faults import SPLIT, FaultyNode
+from tests.fake_floating import FloatingCloud, add_router
 
 PROJECT = "26cfbd9d4ee64d8faecd287bb39d3870"
 NETWORK = "56412e9d-045b-453a-8e09-e3584a8ebaf4"
@@ -121,6 +124,9 @@ class World:
     ports: dict[str, Port] = field(default_factory=dict)
     instances: dict[str, Instance] = field(default_factory=dict)
     groups: dict[str, SecurityGroup] = field(default_factory=dict)
+    routers: dict[str, Router] = field(default_factory=dict)
+    floating: dict[str, FloatingIp] = field(default_factory=dict)
+    floating_left: int = 50  # of the quota
     nodes: dict[str, FakeNode] = field(default_factory=dict)  # by instance id
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
     splits: list[tuple[str, float, float | None]] = field(default_factory=list)  # MAC that answers too, from, to
@@ -148,6 +154,7 @@ class World:
             dict(self.groups),
             {key: node.snapshot() for key, node in self.nodes.items()},
             dict(self.instances),
+            {key: replace(ip, revision=None) for key, ip in self.floating.items()},
         )
 
     def shown(self, instance: Instance) -> Instance:
@@ -403,7 +410,7 @@ class FakeNode(FaultyNode):
 
 
 @dataclass
-class FakeCloud:
+class FakeCloud(FloatingCloud):
     """Neutron and Nova as one member of the owning project sees them."""
 
     world: World
@@ -458,7 +465,7 @@ class FakeCloud:
         return frozenset({"allowed-address-pairs", "port-security", "standard-attr-revisions", "revision-if-match"})
 
     def quota(self) -> Quota:
-        return Quota(ports=100, groups=10, rules=100)
+        return Quota(ports=100, groups=10, rules=100, floating_ips=self.world.floating_left)
 
     def groups(self, ids: Sequence[str]) -> tuple[SecurityGroup, ...]:
         return tuple(self.world.groups[one] for one in ids if one in self.world.groups)
@@ -517,6 +524,7 @@ class FakeCloud:
     def delete_port(self, port_id: str) -> None:
         with self.world.effects.effect("delete port"):
             self.world.ports.pop(port_id, None)
+            self.port_is_gone(port_id)
 
     def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
         group = SecurityGroup(self.world.new_id(), name, PROJECT, description, ())
@@ -811,6 +819,13 @@ def howto_world(*, keepalived: str | None = None, existing: bool = True, fabric:
         first = next(port for port in world.ports.values() if port.mac == "fa:16:3e:8d:dc:bb")
         other = AddressPair("192.0.2.0/24", "fa:16:3e:8d:dc:bb")
         world.ports[first.id] = replace(first, pairs=(other,))
+    return world
+
+
+def routed_world(*, keepalived: str | None = None, gateway: bool = True) -> World:
+    """The howto's cloud with a router on ha_lab, whose gateway is on the external network `public`."""
+    world = howto_world(keepalived=keepalived)
+    add_router(world, subnet_id=SUBNET, network_id=NETWORK, **({} if gateway else {"gateway": None}))
     return world
 
 

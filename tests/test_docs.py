@@ -19,7 +19,7 @@ from haos.cli.main import COMMANDS, cli
 from haos.core import record, service, vrrp
 from haos.core.fault import Guard
 from haos.core.guestnet import keep_files
-from haos.core.model import FixedIp, Mode, Port, Timing, virtual_mac
+from haos.core.model import FixedIp, Mode, OwnFloatingIp, Port, Timing, virtual_mac
 from haos.core.node import NodeFacts
 from haos.errors import HostKeyError, LoginError, RemoteError
 from haos.workflow.faults import DEFAULT, FAULTS
@@ -30,9 +30,16 @@ DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")] + sorted(DOCS.glob("*.md"))
 OPERATORS_PAGES = README + "".join(page.read_text() for page in sorted(DOCS.glob("*.md")))
-CHECKS = ("core/checks.py", "core/node_checks.py", "workflow/preflight.py", "workflow/check.py")
+CHECKS = (
+    "core/checks.py",
+    "core/floating.py",
+    "core/floating_route.py",
+    "core/node_checks.py",
+    "workflow/preflight.py",
+    "workflow/check.py",
+)
 MADE_OF = {
-    "quota-{}": ("quota-port", "quota-security-group", "quota-security-group-rule"),
+    "quota-{}": ("quota-port", "quota-security-group", "quota-security-group-rule", "quota-floatingip"),
     "keepalived-no-{}": ("keepalived-no-vmac", "keepalived-no-bfd"),
 }
 """Codes that the source puts together; a new one has to be entered here."""
@@ -153,7 +160,7 @@ def test_the_record_in_the_docs_is_one() -> None:
     pair = record.decode(port)
     assert (pair.mode, pair.timing, pair.verified) == (Mode.GARP, Timing(), True)
     fields = set(re.findall(r"(?:^| )(\w=|haos/1)", text))
-    more = record.encode(replace(pair, timing=replace(pair.timing, bfd=True), adopted=True))
+    more = record.encode(replace(pair, timing=replace(pair.timing, bfd=True), adopted=True, floating=OwnFloatingIp()))
     for field in fields | set(re.findall(r" (\w=)", more)):
         assert re.search(rf"^\| `{re.escape(field)}", (DOCS / "how-it-works.md").read_text(), re.MULTILINE), field
 

@@ -8,15 +8,19 @@ from uuid import UUID
 
 from haos.adapters import cloud_parse as parse
 from haos.adapters.cloud_actions import Actions
+from haos.adapters.cloud_floating import FloatingIps
 from haos.adapters.cloud_groups import SecurityGroups
 from haos.adapters.cloud_ports import Ports
 from haos.adapters.cloud_rest import Rest
 from haos.core.model import (
+    Address,
     CloudNetwork,
+    FloatingIp,
     Instance,
     InstanceAction,
     Port,
     Quota,
+    Router,
     SecurityGroup,
     SecurityRule,
     Subnet,
@@ -43,6 +47,7 @@ class OpenStackCloud:
         self._ports = Ports(network, project_id)
         self._groups = SecurityGroups(network, project_id)
         self._actions = Actions(network, compute)
+        self._floating = FloatingIps(network, project_id)
 
     def project_id(self) -> str:
         """Return the token's project."""
@@ -148,6 +153,30 @@ class OpenStackCloud:
             )
         except (NotFoundError, ForbiddenError):
             return Quota()
+
+    def routers(self, ids: Sequence[str]) -> tuple[Router, ...]:
+        """Get routers by id, those that are visible."""
+        return self._floating.routers(ids)
+
+    def floating_ips(self) -> tuple[FloatingIp, ...]:
+        """List the project's floating IPs; none where the cloud has no such thing."""
+        return self._floating.listed()
+
+    def make_floating_ip(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
+        """Make a floating IP that leads to an address of a port; an answer that was lost is looked up."""
+        return self._floating.make(network_id, port_id, fixed, description)
+
+    def take_floating_ip(self, floating: FloatingIp, port_id: str, fixed: Address) -> FloatingIp:
+        """Let a floating IP that leads nowhere lead to an address of a port."""
+        return self._floating.take(floating, port_id, fixed)
+
+    def release_floating_ip(self, floating: FloatingIp) -> None:
+        """Let a floating IP lead nowhere, unless it leads elsewhere by now."""
+        self._floating.release(floating)
+
+    def delete_floating_ip(self, floating_id: str) -> None:
+        """Delete a floating IP; one that is gone already is fine."""
+        self._floating.delete(floating_id)
 
     def reservations(self) -> tuple[Port, ...]:
         """List the project's reservation ports."""

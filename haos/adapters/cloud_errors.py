@@ -19,6 +19,7 @@ from haos.errors import (
     MacTakenError,
     NotFoundError,
     QuotaError,
+    UnsatisfiableError,
 )
 
 
@@ -55,6 +56,9 @@ HINTS = {
     "InvalidIpForNetwork": "openstack subnet list --network NETWORK",
     "InvalidIpForSubnet": "openstack subnet list --network NETWORK",
     "SecurityGroupRuleExists": "somebody else made it meanwhile; run the same command again",
+    "ExternalGatewayForFloatingIPNotFound": "a router must lead there: openstack router add subnet ROUTER SUBNET",
+    "FloatingIPPortAlreadyAssociated": "openstack floating ip list --port PORT",
+    "ExternalIpAddressExhausted": "no address is left there; openstack floating ip list shows your own",
     "SecurityGroupInUse": "openstack port list --security-group GROUP",
 }
 """Neutron's error type -> what helps."""
@@ -103,6 +107,8 @@ def from_http(what: str, error: ksa.HttpError) -> HaosError:
             return AuthenticationError(reason, hint="are the credentials right? openstack token issue")
         case 403:
             return _forbidden(what, message)
+        case 404 if kind == "ExternalGatewayForFloatingIPNotFound":
+            return UnsatisfiableError(reason, hint=HINTS[kind])
         case 404:
             return NotFoundError(reason, hint="it may be gone meanwhile, or not be this project's to see")
         case 409:
@@ -157,7 +163,7 @@ def _forbidden(what: str, message: str) -> ForbiddenError:
     )
 
 
-def _conflict(reason: str, kind: str, message: str) -> CloudError:
+def _conflict(reason: str, kind: str, message: str) -> HaosError:
     if kind == "MacAddressInUse":
         return MacTakenError(reason, hint=f"openstack port list --mac-address {_named('mac address', message)}")
     if kind in ("IpAddressInUse", "IpAddressAlreadyAllocated"):
@@ -166,6 +172,8 @@ def _conflict(reason: str, kind: str, message: str) -> CloudError:
         )
     if kind == "OverQuota":
         return QuotaError(reason, hint=HINTS[kind])
+    if kind == "FloatingIPPortAlreadyAssociated":
+        return UnsatisfiableError(reason, hint=HINTS[kind])
     hint = HINTS.get(kind, "if somebody else is changing it, run the same command again")
     return CloudError(reason, hint=hint) if kind else StateError(reason, hint=hint)
 

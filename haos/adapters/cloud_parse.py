@@ -8,6 +8,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from haos.core.bodies import amended as amended
+from haos.core.bodies import association_body as association_body
+from haos.core.bodies import floating_body as floating_body
 from haos.core.bodies import reservation_body as reservation_body
 from haos.core.bodies import rule_body as rule_body
 from haos.core.model import (
@@ -15,10 +17,12 @@ from haos.core.model import (
     AddressPair,
     CloudNetwork,
     FixedIp,
+    FloatingIp,
     Instance,
     Pool,
     Port,
     Quota,
+    Router,
     SecurityGroup,
     SecurityRule,
     Subnet,
@@ -37,6 +41,7 @@ def network(body: Json) -> CloudNetwork:
         shared=bool(body.get("shared")),
         port_security=body.get("port_security_enabled", True),
         mtu=body.get("mtu") or 1500,
+        external=bool(body.get("router:external")),
     )
 
 
@@ -80,6 +85,26 @@ def port(body: Json) -> Port:
         admin_up=body.get("admin_state_up", True),
         revision=body.get("revision_number"),
         tags=tuple(body.get("tags") or ()),
+    )
+
+
+def router(body: Json) -> Router:
+    """Parse a router."""
+    gateway = body.get("external_gateway_info") or {}
+    return Router(body["id"], body.get("name") or body["id"], gateway.get("network_id"))
+
+
+def floating_ip(body: Json) -> FloatingIp:
+    """Parse a floating IP."""
+    return FloatingIp(
+        id=body["id"],
+        address=ip_address(body["floating_ip_address"]),
+        network_id=body["floating_network_id"],
+        port_id=body.get("port_id") or None,
+        status=body.get("status") or "",
+        description=body.get("description") or "",
+        forwards=bool(body.get("port_forwardings")),
+        revision=body.get("revision_number"),
     )
 
 
@@ -135,7 +160,7 @@ def quota(body: Json) -> Quota:
             return None
         return max(0, int(detail["limit"]) - int(detail.get("used", 0)) - int(detail.get("reserved", 0)))
 
-    return Quota(left("port"), left("security_group"), left("security_group_rule"))
+    return Quota(left("port"), left("security_group"), left("security_group_rule"), left("floatingip"))
 
 
 def holds(port: Port, wanted: Reservation) -> bool:

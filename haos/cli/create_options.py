@@ -10,6 +10,7 @@ import click
 from haos.cli.options import SSH_NAMES, as_address, as_names, option
 
 if TYPE_CHECKING:
+    from haos.core.floating import FloatingWish
     from haos.workflow.request import CreateRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,27 @@ def as_priorities(_: click.Context, __: click.Parameter, value: str | None) -> t
         return None if value is None else tuple(int(part) for part in value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a list of numbers such as 240,230") from None
+
+
+def as_floating(_: click.Context, __: click.Parameter, value: str | bool | None) -> FloatingWish | None:
+    """Parse an IPv4 address, or the name of a network; True is "without a value"."""
+    if value is None:
+        return None
+    from ipaddress import IPv4Address, ip_address
+
+    from haos.core.floating import FloatingWish
+
+    if isinstance(value, bool):
+        return FloatingWish()
+    if not value:
+        raise click.BadParameter("it is empty; leave out the value for the network of the router's gateway")
+    try:
+        address = ip_address(value)
+    except ValueError:
+        return FloatingWish(network=value)
+    if not isinstance(address, IPv4Address):
+        raise click.BadParameter(f"{value}: floating IPs are IPv4 addresses")
+    return FloatingWish(address=address)
 
 
 _NETWORK: dict[str, Any] = {
@@ -67,6 +89,17 @@ _WHERE = (
         is_flag=True,
         help="Take a free address of an allocation pool if none is free outside; its reservation keeps Neutron from "
         "handing it out.",
+    ),
+    option(
+        "--floating-ip",
+        section=VIP,
+        is_flag=False,
+        flag_value=True,
+        type=click.UNPROCESSED,
+        callback=as_floating,
+        metavar="[NET|ADDRESS]",
+        help="Associate a floating IP with the VIP: a new one on the network of the router's gateway, or on that "
+        "network, or that free one of the project.",
     ),
 )
 _HOW = (
@@ -226,6 +259,7 @@ def request_of(options: Mapping[str, Any]) -> CreateRequest:
         verify_failover=options.get("verify_failover", False),
         keep_on_failure=options.get("keep_on_failure", False),
         service=parse_service(options.get("probe")),
+        floating=options["floating_ip"],
     )
 
 

@@ -48,8 +48,8 @@ def command(
 ) -> int:
     """Remove exactly what haos added, everywhere.
 
-    Files, drop-in and include line on the nodes, address pairs and security group on their ports, and last the
-    reservation of the VIP. What was there before stays. Safe to repeat.
+    Files, drop-in and include line on the nodes, address pairs and security group on their ports, the floating IP,
+    and last the reservation of the VIP. What was there before stays. Safe to repeat.
 
     \b
     Example:
@@ -76,11 +76,13 @@ def command(
 def show_by_hand(pair: str | None, run: Run, *, purge: bool) -> int:
     """Print the script that takes a pair away."""
     from haos.view.explain_removal import Belongings, show_removal_explanation
+    from haos.workflow.floating import look_at_removal
     from haos.workflow.resolve import find_pair, pair_nodes
     from haos.workflow.teardown import find_group
 
     found, port = find_pair(run.context.cloud, pair)
     nodes, ports = pair_nodes(run.context.cloud, found)
     group = find_group(found, run.context)
-    there = Belongings(found, port, tuple(nodes.values()), ports, group, purge)
+    floating = look_at_removal(found, run.context.cloud)
+    there = Belongings(found, port, tuple(nodes.values()), ports, group, purge, floating)
     return show_removal_explanation(there, run.console, run.logins(nodes.values()))

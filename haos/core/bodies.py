@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from haos.core.changes import PortAmendment, Reservation
-from haos.core.model import RESERVATION_OWNER, AddressPair, Network, Port, SecurityRule
+from haos.core.model import RESERVATION_OWNER, Address, AddressPair, Network, Port, SecurityRule
 
 
 def reservation_body(wanted: Reservation) -> dict[str, Any]:
@@ -20,6 +20,16 @@ def reservation_body(wanted: Reservation) -> dict[str, Any]:
         "description": wanted.description,
         "security_groups": [],
     }
+
+
+def floating_body(network_id: str, port_id: str, fixed: Address, description: str) -> dict[str, Any]:
+    """Return the JSON that makes a floating IP: network, association and mark in one."""
+    return {"floating_network_id": network_id, **association_body(port_id, fixed), "description": description}
+
+
+def association_body(port_id: str, fixed: Address) -> dict[str, Any]:
+    """Return the JSON that lets a floating IP lead to an address of a port."""
+    return {"port_id": port_id, "fixed_ip_address": str(fixed)}
 
 
 def rule_body(wanted: SecurityRule, group_id: str) -> dict[str, Any]:

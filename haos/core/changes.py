@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from haos.core.model import Address, AddressPair, Port, SecurityGroup, SecurityRule
+from haos.core.model import Address, AddressPair, FloatingIp, Port, SecurityGroup, SecurityRule
 from haos.core.node import NodeConfig, Removal
 
 
@@ -85,6 +85,23 @@ class AdmitVip:
 
 
 @dataclass(frozen=True)
+class MakeFloatingIp:
+    """Make a floating IP that leads to the VIP, in one request."""
+
+    network_id: str
+    network: str  # its name
+    vip: Address
+
+
+@dataclass(frozen=True)
+class TakeFloatingIp:
+    """Let a floating IP of the project's that leads nowhere lead to the VIP."""
+
+    floating: FloatingIp
+    vip: Address
+
+
+@dataclass(frozen=True)
 class DismissVip:
     """Take off a node's port the pairs of a mode that is given up."""
 
@@ -131,6 +148,8 @@ Change = (
     | MakeGroup
     | MendGroup
     | AdmitVip
+    | MakeFloatingIp
+    | TakeFloatingIp
     | DismissVip
     | InstallKeepalived
     | RemovePair
@@ -186,6 +205,20 @@ class AmendPort:
 
 
 @dataclass(frozen=True)
+class DeleteFloatingIp:
+    """Undo of MakeFloatingIp: whatever is marked as made for this reservation, and leads there."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True)
+class ReleaseFloatingIp:
+    """Undo of TakeFloatingIp: as it was, unless it leads elsewhere by now."""
+
+    floating: FloatingIp
+
+
+@dataclass(frozen=True)
 class CleanNode:
     """Undo of InstallKeepalived, Configure and Activate together."""
 
@@ -219,6 +252,8 @@ Undo = (
     | RestoreRules
     | DeleteGroup
     | AmendPort
+    | DeleteFloatingIp
+    | ReleaseFloatingIp
     | CleanNode
     | RestoreNode
     | Unweigh
@@ -240,6 +275,10 @@ def describe_undo(undo: Undo) -> str:
             return f"security group {group_id}"
         case AmendPort(node, port_id, _):
             return f"address pair or group on port {port_id} of {node}"
+        case DeleteFloatingIp(reservation_id):
+            return f"floating IP of reservation port {reservation_id}"
+        case ReleaseFloatingIp(floating):
+            return f"association of floating IP {floating.address} ({floating.id})"
         case CleanNode(node, removal):
             return f"files of pair {removal.pair} on {node}"
         case RestoreNode(node, removal, _, _):

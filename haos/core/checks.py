@@ -84,9 +84,13 @@ def check_extensions(extensions: frozenset[str]) -> Iterator[Finding]:
         yield blocker("no-address-pairs", "this cloud's Neutron has no allowed address pairs", "ask the operator")
 
 
-def check_quota(quota: Quota, *, needs_group: bool, rules: int) -> Iterator[Finding]:
+def check_quota(
+    quota: Quota, *, needs_group: bool, rules: int, needs_port: bool = True, needs_floating: bool = False
+) -> Iterator[Finding]:
     """Find what the quota would refuse."""
-    wants = [("port", quota.ports, 1)]
+    wants = [("port", quota.ports, 1)] if needs_port else []
+    if needs_floating:
+        wants.append(("floatingip", quota.floating_ips, 1))
     if needs_group:
         wants += [("security_group", quota.groups, 1), ("security_group_rule", quota.rules, rules + 2)]
     for what, left, needed in wants:

@@ -110,6 +110,37 @@ class CloudNetwork:
     shared: bool = False
     port_security: bool = True
     mtu: int = 1500
+    external: bool = False
+
+
+@dataclass(frozen=True)
+class Router:
+    """A Neutron router."""
+
+    id: str
+    name: str
+    gateway_network_id: str | None = None  # the external network that it leads to
+
+
+@dataclass(frozen=True)
+class FloatingIp:
+    """A floating IP of the project."""
+
+    id: str
+    address: Address
+    network_id: str  # the external one that it is from
+    port_id: str | None = None  # that it is associated with
+    status: str = ""  # Neutron's: ACTIVE, DOWN, ERROR
+    description: str = ""
+    forwards: bool = False  # it serves port forwardings, and so no port as a whole
+    revision: int | None = None
+
+
+@dataclass(frozen=True)
+class OwnFloatingIp:
+    """The floating IP that haos itself gave a pair."""
+
+    taken: IPv4Address | None = None  # one that the project had already; None: haos made it, which is said on itself
 
 
 @dataclass(frozen=True)
@@ -176,6 +207,7 @@ class Quota:
     ports: int | None = None
     groups: int | None = None
     rules: int | None = None
+    floating_ips: int | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +276,7 @@ class Pair:
     verified: bool = False  # a trial failover was seen to work
     adopted: bool = False  # the reservation port was somebody's own before: teardown gives it back
     checks: tuple[ServiceCheck, ...] = ()  # kept on the nodes, never in the cloud
+    floating: OwnFloatingIp | None = None
 
     @property
     def home(self) -> Member:

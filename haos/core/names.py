@@ -54,3 +54,8 @@ def port_name(name: str) -> str:
 def group_mark(reservation_id: str) -> str:
     """Return the description that marks a security group as belonging to one reservation of haos."""
     return f"haos:vip {reservation_id}"
+
+
+def floating_mark(reservation_id: str) -> str:
+    """Return the description that marks a floating IP as made by haos for one reservation."""
+    return f"haos:vip {reservation_id}"

@@ -56,7 +56,7 @@ def node_config(
 
 def node_record(pair: Pair) -> str:
     """Return the record as node files carry it: without what changes while the files stay."""
-    return record.encode(replace(pair, verified=False))
+    return record.encode(replace(pair, verified=False, floating=None))
 
 
 def node_configs(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> dict[str, NodeConfig]:

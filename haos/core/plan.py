@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from haos.core import names, record
@@ -15,13 +15,16 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     RemovePair,
     Reservation,
     ReserveVip,
+    TakeFloatingIp,
     UpdateRecord,
 )
+from haos.core.floating import FloatingChoice
 from haos.core.model import (
     RESERVATION_OWNER,
     Added,
@@ -51,6 +54,7 @@ class Desired:
     subnet: Subnet
     nodes: tuple[Node, ...]  # in the order of the pair's members
     configs: Mapping[str, NodeConfig]  # by node name
+    floating: FloatingChoice = field(default_factory=FloatingChoice)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def make_plan(desired: Desired, seen: Seen) -> Plan:
             *_reserve(desired, seen),
             *_group(desired, seen),
             *_admit(desired, seen),
+            *_floating(desired),
             *_install(desired, seen),
             *_leave_mode(desired, seen),
             *_configure(desired, seen),
@@ -143,6 +148,15 @@ def _admit(desired: Desired, seen: Seen) -> list[Change]:
         if node.port.port_security and (missing or group):
             changes.append(AdmitVip(node.name, node.port.id, missing, group))
     return changes
+
+
+def _floating(desired: Desired) -> list[Change]:
+    choice, vip = desired.floating, desired.pair.vip
+    if choice.take is not None:
+        return [TakeFloatingIp(choice.take, vip)]
+    if choice.make and choice.network is not None:
+        return [MakeFloatingIp(choice.network.id, choice.network.name, vip)]
+    return []
 
 
 def own_pair(port: Port, pair: Pair) -> AddressPair:

@@ -4,8 +4,9 @@
 
 n name · m mode · a advertisement interval in ms · d preempt delay in s, or n for none at all (nopreempt) · v whether
 a trial failover was seen to work · b=1 BFD · r=VRID the port was adopted: it goes back to its owner, and its MAC says
-nothing of the VRID · N the members in order: port id (16 bytes in base64url) : priority : what haos added (p address
-pair, v the one with the virtual MAC, g security group, k package). The VIP, the VRID and the network are not
+nothing of the VRID · f the floating IP that haos gave it: "made", or one of the project's in hexadecimal · N the
+members in order: port id (16 bytes in base64url) : priority : what haos added (p address pair, v the one with the
+virtual MAC, g security group, k package). The VIP, the VRID and the network are not
 repeated: they are the port's own fixed IP, MAC and network. The schema version comes first, so that an older haos can
 refuse what it does not know. Service checks are not here: what runs on a node never comes from the cloud.
 """
@@ -15,9 +16,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from ipaddress import IPv4Address
 from uuid import UUID
 
-from haos.core.model import RESERVATION_OWNER, Added, Member, Mode, Pair, Port, Timing, vrid_of
+from haos.core.model import RESERVATION_OWNER, Added, Member, Mode, OwnFloatingIp, Pair, Port, Timing, vrid_of
 from haos.core.names import NAME, device_id
 from haos.errors import RecordError
 
@@ -26,7 +28,8 @@ MAX_LENGTH = 255  # Neutron's limit for a description
 
 _RECORD = re.compile(
     rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>garp|vmac) a=(?P<interval>[0-9]{{1,5}}) "
-    r"d=(?P<delay>[0-9]{1,4}|n) v=(?P<verified>[01])(?P<bfd> b=1)?(?: r=(?P<vrid>[0-9]{1,3}))? "
+    r"d=(?P<delay>[0-9]{1,4}|n) v=(?P<verified>[01])(?P<bfd> b=1)?(?: r=(?P<vrid>[0-9]{1,3}))?"
+    r"(?: f=(?P<floating>made|[0-9a-f]{8}))? "
     r"N=(?P<members>[A-Za-z0-9_:,-]+)"
 )
 _MEMBER = re.compile(r"(?P<port>[A-Za-z0-9_-]{22}):(?P<priority>[0-9]{1,3}):(?P<added>p?v?g?k?)")
@@ -39,7 +42,7 @@ def encode(pair: Pair) -> str:
     members = ",".join(_encode_member(member) for member in pair.members)
     interval_ms = round(timing.advertisement_interval_s * 1000)
     when = f"a={interval_ms} d={timing.preempt_delay_s if timing.preempt else 'n'}"
-    more = (" b=1" if timing.bfd else "") + (f" r={pair.vrid}" if pair.adopted else "")
+    more = (" b=1" if timing.bfd else "") + (f" r={pair.vrid}" if pair.adopted else "") + _encode_floating(pair)
     text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d}{more} N={members}"
     if len(text) > MAX_LENGTH:
         raise RecordError(
@@ -69,7 +72,21 @@ def decode(port: Port) -> Pair:
         reservation_id=port.id,
         verified=match["verified"] == "1",
         adopted=match["vrid"] is not None,
+        floating=_decode_floating(match["floating"]),
     )
+
+
+def _encode_floating(pair: Pair) -> str:
+    if pair.floating is None:
+        return ""
+    # In hexadecimal it is never longer than eight characters: more would not fit beside five nodes.
+    return " f=made" if pair.floating.taken is None else f" f={int(pair.floating.taken):08x}"
+
+
+def _decode_floating(text: str | None) -> OwnFloatingIp | None:
+    if text is None:
+        return None
+    return OwnFloatingIp(None if text == "made" else IPv4Address(int(text, 16)))
 
 
 def _decode_vrid(port: Port, text: str | None, version: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from haos.core.model import Node, Pair, Port, Role, SecurityGroup
+from haos.core.model import FloatingIp, Node, Pair, Port, Role, SecurityGroup
 from haos.core.node import NodeFacts, Sight
 from haos.core.outage import Verdict
 from haos.core.sighting import Observation
@@ -38,6 +38,7 @@ class CloudView:
     nodes: Mapping[str, Node]  # by port id, as far as port and instance are there
     ports: tuple[Port, ...]  # of the network
     groups: tuple[SecurityGroup, ...] = ()  # those of the nodes' ports
+    floating: tuple[FloatingIp, ...] = ()  # of the project, where one may lead to the VIP
 
     @property
     def members(self) -> tuple[Node, ...]:
@@ -100,6 +101,7 @@ class PairStatus:
     reason: str | None = None
     troubles: tuple[Trouble, ...] = ()  # all of them, the nodes' first
     names: Mapping[str, str] = field(default_factory=dict)  # MAC -> name of the node that answers by it
+    floating: tuple[FloatingIp, ...] = ()  # those that lead to the VIP
 
     @property
     def healthy(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from haos.core import service
+from haos.core.floating import drift, leading_to, own_of
 from haos.core.intent import naming, restore_hint
 from haos.core.model import Member, Mode, Node, Pair, Role, virtual_mac
 from haos.core.names import default_name
@@ -31,10 +32,11 @@ def judge_pair(
     pair = view.pair
     mend = mend_command(view, observer_ref)
     rows = tuple(_row(member, view, looks.get(member.port_id), mend) for member in pair.members)
-    status = PairStatus(pair, rows, observation)
+    status = PairStatus(pair, rows, observation, floating=leading_to(view.reservation.id, view.floating))
     names = macs_of_nodes(view, status.active)
     of_nodes = [trouble for row in rows for trouble in row.troubles]
-    status = replace(status, names=names, troubles=(*of_nodes, *_pair_troubles(view, rows)))
+    status = replace(status, names=names, troubles=(*of_nodes, *_pair_troubles(view, rows),
+                                                     *_floating_troubles(view, mend)))  # fmt: skip
     if observation is None:
         missing = Trouble("no-observer", "", "nobody observes: no instance is named or tagged 'observer'",
                           "name one with --observer", grave=False)  # fmt: skip
@@ -237,6 +239,16 @@ def _pair_troubles(view: CloudView, rows: tuple[NodeStatus, ...]) -> Iterator[Tr
             "put them into a server group with policy anti-affinity when they are next built",
             grave=False,
         )
+
+
+def _floating_troubles(view: CloudView, mend: str) -> Iterator[Trouble]:
+    pair = view.pair
+    lost = drift(pair.floating, pair.reservation_id, view.floating)
+    if lost is not None:
+        mine = own_of(pair.floating, pair.reservation_id, view.floating)
+        free = mine is not None and mine.port_id is None
+        whole = len(view.nodes) == len(pair.members)
+        yield Trouble("floating-ip", "", lost, mend if free or not whole else f"{mend} --floating-ip")
 
 
 def _observer_troubles(

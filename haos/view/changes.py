@@ -14,10 +14,12 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     RemovePair,
     ReserveVip,
+    TakeFloatingIp,
     UpdateRecord,
 )
 from haos.core.keepalived import MAIN_PATH, pair_path
@@ -59,6 +61,10 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
         case AdmitVip(node, _, pairs, group):
             gains = [f"+ address pair {shown(pair)}" for pair in pairs] + ["+ the security group"] * group
             yield Item(CHANGE, "port", f"{node}: {', '.join(gains)}")
+        case MakeFloatingIp(_, network, vip):
+            yield Item(ADD, "floating IP", f"a new one on {network}, associated with {vip}")
+        case TakeFloatingIp(floating, vip):
+            yield Item(CHANGE, "floating IP", f"{floating.address}: associated with {vip}")
         case DismissVip(node, _, pairs):
             yield Item(CHANGE, "port", f"{node}: {', '.join(f'- address pair {shown(pair)}' for pair in pairs)}")
         case RemovePair(node, previous):

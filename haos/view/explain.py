@@ -13,16 +13,18 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     RemovePair,
     Reservation,
     ReserveVip,
+    TakeFloatingIp,
     UpdateRecord,
 )
 from haos.core.keepalived import HAOS_FOLDER, MAIN_PATH, WITHDRAWN_SUFFIX, is_ours, pair_path
 from haos.core.model import RESERVATION_OWNER, AddressPair, SecurityRule
-from haos.core.names import group_mark
+from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.nodeconf import files_there, is_included
 from haos.core.plan import Plan, Seen
@@ -95,6 +97,8 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
             gains = [word for one in pairs for word in ("--allowed-address", pair_word(one))]
             grouped: tuple[Word, ...] = ("--security-group", GROUP) if group else ()
             yield command("openstack", "port", "set", *gains, *grouped, port_id)
+        case MakeFloatingIp() | TakeFloatingIp():
+            yield from _lead_to_vip(change)
         case DismissVip(node, port_id, pairs):
             yield comment(f"{node}'s port needs these pairs no more.")
             losses = [word for one in pairs for word in ("--allowed-address", pair_word(one))]
@@ -137,6 +141,18 @@ def _make_group(name: str, rules: Sequence[SecurityRule]) -> Iterator[str]:
     yield f"    {command('openstack', 'security', 'group', 'rule', 'delete', Variable('rule'))}"
     yield "done"
     yield from (_rule(rule) for rule in rules)
+
+
+def _lead_to_vip(change: MakeFloatingIp | TakeFloatingIp) -> Iterator[str]:
+    to: tuple[Word, ...] = ("--port", PORT, "--fixed-ip-address", str(change.vip))
+    match change:
+        case MakeFloatingIp(network_id, network, _):
+            yield comment(f"A floating IP on {network}; its description says whose it is.")
+            mark = Variable(PORT.name, floating_mark(""))
+            yield command("openstack", "floating", "ip", "create", *to, "--description", mark, network_id)
+        case TakeFloatingIp(floating, _):
+            yield comment(f"Floating IP {floating.address} leads to the VIP.")
+            yield command("openstack", "floating", "ip", "set", *to, floating.id)
 
 
 def _rule(rule: SecurityRule) -> str:

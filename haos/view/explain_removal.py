@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from haos.core.floating import FloatingRemoval
 from haos.core.guestnet import KEEP_MARKER, keep_path
 from haos.core.intent import pending
 from haos.core.keepalived import (
@@ -38,6 +39,7 @@ class Belongings:
     ports: tuple[Port, ...]
     group: SecurityGroup | None
     purge: bool
+    floating: FloatingRemoval
 
 
 def show_removal_explanation(there: Belongings, output: Output, logins: Logins) -> int:
@@ -67,6 +69,12 @@ def explain_removal(there: Belongings, logins: Logins) -> Iterator[str]:
             yield from _clean_port(member, ports[member.port_id], there)
     if there.group:
         yield command("openstack", "security", "group", "delete", there.group.id)
+    for note in there.floating.kept:
+        yield comment(f"{note[0].upper()}{note[1:]}.")
+    for ip in there.floating.delete:
+        yield command("openstack", "floating", "ip", "delete", ip.id)
+    for ip in there.floating.release:
+        yield command("openstack", "floating", "ip", "unset", "--port", ip.id)
     yield comment("The reservation goes last: as long as it is there, haos teardown finds the rest.")
     if pair.adopted:
         bare = ("--device-owner", "", "--device", "", "--description", "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
-from haos.core.bodies import amended, reservation_body, rule_body
+from haos.core.bodies import amended, association_body, floating_body, reservation_body, rule_body
 from haos.core.changes import (
     Activate,
     AdmitVip,
@@ -16,15 +16,17 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     PortAmendment,
     RemovePair,
     ReserveVip,
+    TakeFloatingIp,
     UpdateRecord,
 )
 from haos.core.model import RESERVATION_OWNER, AddressPair, Port, SecurityRule
-from haos.core.names import group_mark
+from haos.core.names import floating_mark, group_mark
 from haos.core.plan import Plan, Seen
 from haos.core.security import rule_changes
 
@@ -82,6 +84,12 @@ class Requests:
             case AdmitVip(_, port_id, pairs, group):
                 gains = PortAmendment(add_pairs=pairs, add_groups=(self.group_id,) if group else ())
                 yield from self._amend(port_id, gains)
+            case MakeFloatingIp(network_id, _, vip):
+                made = floating_body(network_id, self.port_id, vip, floating_mark(self.port_id))
+                yield Call("POST", "/v2.0/floatingips", {"floatingip": made})
+            case TakeFloatingIp(floating, vip):
+                taken = {"floatingip": association_body(self.port_id, vip)}
+                yield Call("PUT", f"/v2.0/floatingips/{floating.id}", taken, floating.revision)
             case DismissVip(_, port_id, pairs):
                 yield from self._amend(port_id, PortAmendment(remove_pairs=pairs))
             case InstallKeepalived() | RemovePair() | Configure() | Activate():

@@ -19,6 +19,7 @@ def show_created(created: Created, output: Output) -> int:
     pair, seen = created.pair, created.verification
     if seen is None:
         output.line(f"Pair {pair.name} is configured, VIP {pair.vip}. Not verified, as you asked.")
+        _show_floating(created, output)
         return 0
     output.gap()
     for leg in seen.legs:
@@ -28,16 +29,25 @@ def show_created(created: Created, output: Output) -> int:
         output.line(
             f"VIP {pair.vip} of pair {pair.name} {who}{'' if created.changed else '; nothing had to change'}.", "bold"
         )
+        _show_floating(created, output)
         output.hint(f"next: haos failover-test {pair.name}")
         output.hint(f"undo: haos teardown {pair.name}")
         return 0
     output.line(f"{seen.verdict}: {seen.reason}.", VERDICT_STYLES[seen.verdict])
+    _show_floating(created, output)
     if created.proven:
         return 0
     output.hint("the pair was kept")
     output.hint(f"look: haos status {pair.name}")
     output.hint(f"undo: haos teardown {pair.name}")
     return EXIT_NOT_PROVEN
+
+
+def _show_floating(created: Created, output: Output) -> None:
+    if created.floating is not None:
+        # The observer asks the VIP itself: it need not have a way to the external network.
+        leads = f"Floating IP {created.floating.address} is associated with {created.pair.vip}"
+        output.line(f"{leads}, as Neutron says; it was not asked from outside.")
 
 
 def leg_line(leg: Leg) -> str:
@@ -61,6 +71,8 @@ def show_removal_plan(plan: TornDown, output: Output) -> int:
     output.line(f"Pair {plan.pair.name}: VIP {plan.pair.vip}", "bold")
     for line in plan.done:
         output.line(f"  - {line}", "red", hang=4)
+    for line in plan.kept:
+        output.line(f"  ! {line}", "yellow", hang=4)
     output.line(count_line(0, 0, len(plan.done)), "bold")
     output.gap()
     return 0
@@ -73,5 +85,7 @@ def show_torn_down(torn: TornDown, output: Output) -> int:
         output.line(f"  - {line}", hang=4)
     for line in torn.skipped:
         output.line(f"  ! skipped: {line}", "yellow", hang=4)
+    for line in torn.kept:
+        output.line(f"  ! {line}", "yellow", hang=4)
     output.line(f"Pair {torn.pair.name} is gone; VIP {torn.pair.vip} is free again.", "bold")
     return 0

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from haos.core.floating import origin_of
+from haos.core.model import FloatingIp, Pair
 from haos.core.sighting import Observation
 from haos.core.status import NodeStatus, PairStatus, Trouble
 from haos.view.console import Output
@@ -16,6 +18,7 @@ from haos.view.table import Grid, folded, least_width, table
 COLUMNS = (
     "Name",
     "VIP",
+    "Floating IPs",
     "VRID",
     "Mode",
     "Advert Interval",
@@ -64,6 +67,8 @@ def screen(status: PairStatus, output: Output) -> Iterator[Text]:
         shown.highlight_regex(_GOOD, "bold green")
         shown.highlight_regex(_BAD, "bold red")
         yield shown
+    for ip in status.floating:
+        yield from _prose(_leads(ip, status.pair), "", output, width)
     if status.observation is not None and status.observation.lost is None:
         yield from _prose(_observed(status, status.observation), "", output, width)
     yield from _troubles(status.troubles, output, width)
@@ -78,6 +83,7 @@ def values(status: PairStatus, *, structured: bool) -> tuple[object, ...]:
     return (
         pair.name,
         str(pair.vip),
+        [_floating(ip, pair) if structured else str(ip.address) for ip in status.floating],
         pair.vrid,
         str(pair.mode),
         pair.timing.advertisement_interval_s,
@@ -144,6 +150,11 @@ def _port(node: NodeStatus) -> str:
     return ", ".join(word for word, is_so in wrong.items() if is_so) or "ok"
 
 
+def _leads(ip: FloatingIp, pair: Pair) -> str:
+    origin = {"made": "made by haos", "associated": "associated by haos", "other": "not by haos"}[origin_of(ip, pair)]
+    return f"Floating IP {ip.address}: associated with {pair.vip}, {origin} ({ip.status or 'status unknown'})"
+
+
 def _observed(status: PairStatus, seen: Observation) -> str:
     fresh = "ARP request" if status.pair.vip.version == 4 else "neighbour solicitation"
     who = status.names.get(seen.echo_from or "", seen.echo_from)
@@ -188,6 +199,16 @@ def _node(node: NodeStatus) -> dict[str, object]:
         "vrrp_admitted": node.vrrp_admitted,
         "config": node.config,
         "problem": node.problem,
+    }
+
+
+def _floating(ip: FloatingIp, pair: Pair) -> dict[str, object]:
+    return {
+        "address": str(ip.address),
+        "id": ip.id,
+        "network": ip.network_id,
+        "status": ip.status or None,
+        "origin": origin_of(ip, pair),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from threading import Lock
 
@@ -15,25 +15,29 @@ from haos.core.changes import (
     Change,
     CleanNode,
     Configure,
+    DeleteFloatingIp,
     DeleteGroup,
     DeletePort,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     PortAmendment,
+    ReleaseFloatingIp,
     ReleasePort,
     RemovePair,
     ReserveVip,
     RestoreNode,
     RestoreRules,
     RewriteRecord,
+    TakeFloatingIp,
     Undo,
     UpdateRecord,
     describe_undo,
 )
-from haos.core.model import Node, Pair, Port, SecurityGroup
-from haos.core.names import group_mark
+from haos.core.model import FloatingIp, Node, Pair, Port, SecurityGroup
+from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, Removal
 from haos.core.plan import Plan, Seen
 from haos.errors import HaosError, LeftoverError
@@ -56,6 +60,7 @@ class Ledger:
 
     reservation: Port | None
     group: SecurityGroup | None
+    floating: FloatingIp | None = None
     undos: list[Undo] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
@@ -83,7 +88,7 @@ def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger
     If one fails for good, or the user interrupts, all that this run did is undone in reverse and the error raised;
     what could not be undone is listed in a LeftoverError. With `keep` nothing is undone, and all of it is listed.
     """
-    ledger = Ledger(seen.reservation, seen.group)
+    ledger = Ledger(seen.reservation, seen.group, plan.desired.floating.there)
     try:
         for changes in in_batches(plan.changes):
             for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
@@ -131,6 +136,8 @@ def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) 
             _make_group(change, ledger, ctx)
         case MendGroup():
             _mend_group(change, ledger, ctx)
+        case MakeFloatingIp() | TakeFloatingIp():
+            _lead_to_vip(change, ledger, ctx)
         case AdmitVip() | DismissVip():
             _amend(change, _node(change.node, plan), ledger, ctx)
         case InstallKeepalived() | RemovePair() | Configure() | Activate():
@@ -208,6 +215,20 @@ def _mend_group(change: MendGroup, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"mend security group {change.group.name}"):
         ledger.note(RestoreRules(change.group))
         ledger.group = ctx.cloud.set_rules(ledger.group or change.group, change.rules)
+
+
+def _lead_to_vip(change: MakeFloatingIp | TakeFloatingIp, ledger: Ledger, ctx: Context) -> None:
+    assert ledger.reservation is not None, "a floating IP leads to a reservation"
+    port_id = ledger.reservation.id
+    match change:
+        case MakeFloatingIp(network_id, network, vip):
+            with ctx.progress.step(f"make a floating IP on {network}"):
+                ledger.note(DeleteFloatingIp(port_id))
+                ledger.floating = ctx.cloud.make_floating_ip(network_id, port_id, vip, floating_mark(port_id))
+        case TakeFloatingIp(floating, vip):
+            with ctx.progress.step(f"associate floating IP {floating.address}"):
+                ledger.note(ReleaseFloatingIp(replace(floating, port_id=port_id)))
+                ledger.floating = ctx.cloud.take_floating_ip(floating, port_id, vip)
 
 
 def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Context) -> None:

@@ -15,11 +15,13 @@ from haos.core.intent import Intent
 from haos.core.model import (
     Address,
     CloudNetwork,
+    FloatingIp,
     Instance,
     InstanceAction,
     Pair,
     Port,
     Quota,
+    Router,
     SecurityGroup,
     SecurityRule,
     Subnet,
@@ -81,6 +83,31 @@ class Cloud(Protocol):
 
     def groups_named(self, name: str) -> tuple[SecurityGroup, ...]:
         """List the project's security groups of that name (1 request)."""
+
+    def routers(self, ids: Sequence[str]) -> tuple[Router, ...]:
+        """Get routers by id, those that are visible (1 request)."""
+
+    def floating_ips(self) -> tuple[FloatingIp, ...]:
+        """List the project's floating IPs; none where the cloud has no such thing (1 request)."""
+
+    def make_floating_ip(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
+        """Make a floating IP that leads to an address of a port (1 request).
+
+        An answer that was lost is looked up and adopted, never repeated blindly. Raises QuotaError, or
+        UnsatisfiableError where no router leads there, or another one leads to the address already.
+        """
+
+    def take_floating_ip(self, floating: FloatingIp, port_id: str, fixed: Address) -> FloatingIp:
+        """Let a floating IP that leads nowhere lead to an address of a port (1 request).
+
+        CloudError if it leads elsewhere by now; an answer that was lost is looked up.
+        """
+
+    def release_floating_ip(self, floating: FloatingIp) -> None:
+        """Let a floating IP lead nowhere, unless it leads elsewhere by now; one that is gone is fine (1 request)."""
+
+    def delete_floating_ip(self, floating_id: str) -> None:
+        """Delete a floating IP; one that is gone already is fine (1 request)."""
 
     def reservations(self) -> tuple[Port, ...]:
         """List the project's ports whose device_owner is haos:vip (1 request)."""

@@ -9,7 +9,7 @@ from typing import NoReturn
 from haos.core import record
 from haos.core.changes import Undo
 from haos.core.checks import Finding, raise_blockers
-from haos.core.model import Mode, Pair
+from haos.core.model import FloatingIp, Mode, Pair
 from haos.core.nodeconf import configs_there, node_configs
 from haos.core.plan import Desired, Plan, Seen, make_plan
 from haos.errors import (
@@ -63,6 +63,7 @@ class Created:
     changed: bool
     verification: Verification | None
     watched: bool = True  # False: the user did not want an observer
+    floating: FloatingIp | None = None  # leads to the VIP
 
     @property
     def proven(self) -> bool:
@@ -109,7 +110,7 @@ def planned(
         pair, nodes = decide_change(request, seen, before)
         configs = configs_there(before, seen.place.nodes, seen.facts)
     place = replace(seen.place, nodes=nodes)
-    desired = Desired(pair, place.network, place.subnet, nodes, node_configs(pair, nodes, seen.facts))
+    desired = Desired(pair, place.network, place.subnet, nodes, node_configs(pair, nodes, seen.facts), seen.floating)
     there = Seen(seen.facts, seen.reservation, seen.own_group, before, configs)
     return Prepared(request, place, there, make_plan(desired, there), warnings, avoid)
 
@@ -175,11 +176,11 @@ def _create_once(prepared: Prepared, ctx: Context) -> Created:
     assert ledger.reservation is not None, "every plan ends with a reservation"
     pair = replace(prepared.pair, reservation_id=ledger.reservation.id)
     if not request.verify:
-        return Created(pair, bool(plan), None, request.watched)
+        return Created(pair, bool(plan), None, request.watched, ledger.floating)
     verification = _verified(prepared, pair, ledger.undos, ctx)
     if not pair.verified and verification.verdict is Verdict.PASS:
         pair = _marked(pair, ctx)
-    return Created(pair, bool(plan), verification, request.watched)
+    return Created(pair, bool(plan), verification, request.watched, ledger.floating)
 
 
 def _verified(prepared: Prepared, pair: Pair, undos: list[Undo], ctx: Context) -> Verification:

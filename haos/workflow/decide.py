@@ -47,6 +47,7 @@ def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[P
         timing=timing,
         adopted=adopted,
         checks=request.checks or (),
+        floating=seen.floating.own,
     )
     members = tuple(
         Member(node.port.id, priority, _will_add(node, bare, seen.facts[node.name], needs_group=seen.needs_group))
@@ -121,6 +122,7 @@ def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[
         mode=mode,
         checks=pair.checks if request.checks is None else request.checks,
         verified=pair.verified and mode is pair.mode,
+        floating=seen.floating.own,
     )
     group = seen.needs_group or pair.has_group
     chosen = _priorities(request, seen, pair, timing)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from haos.core import record
+from haos.core.floating import drift, leading_to
 from haos.core.intent import pending, where
-from haos.core.model import Address, CloudNetwork, Instance, Pair, Port, vrid_of
+from haos.core.model import Address, CloudNetwork, FloatingIp, Instance, Pair, Port, vrid_of
 from haos.errors import RecordError
 from haos.workflow.context import Cloud
 
@@ -25,11 +26,12 @@ class ListedPair:
     mode: str | None
     nodes: tuple[str, ...] | None
     verified: bool | None
-    status: str  # "ok", "unreadable: " and why, or "fault pending: " and which
+    status: str  # "ok", "unreadable: " and why, or "fault pending: " and which, or what became of its floating IP
+    floating: tuple[Address, ...] = ()  # floating IPs that lead to the VIP
 
 
 def list_pairs(cloud: Cloud) -> tuple[ListedPair, ...]:
-    """Return the project's pairs, sorted by name (4 requests; 1 where there is none)."""
+    """Return the project's pairs, sorted by name (5 requests; 1 where there is none)."""
     reservations = [port for port in cloud.reservations() if port.project_id == cloud.project_id()]
     if not reservations:
         return ()
@@ -38,7 +40,11 @@ def list_pairs(cloud: Cloud) -> tuple[ListedPair, ...]:
     networks = cloud.networks_by_id([port.network_id for port in reservations])
     ports = cloud.ports_by_id([member.port_id for pair in pairs for member in pair.members])
     instances = cloud.instances_by_id([port.device_id for port in ports.values() if port.device_id])
-    rows = [_row(port, read[port.id], networks, ports, instances) for port in reservations]
+    floating = cloud.floating_ips() if any(_is_ipv4(port) for port in reservations) else ()
+    rows = [
+        replace(_row(port, read[port.id], networks, ports, instances, floating), floating=_leading(port, floating))
+        for port in reservations
+    ]
     return tuple(sorted(rows, key=lambda row: (row.name, row.network)))
 
 
@@ -55,6 +61,7 @@ def _row(
     networks: Mapping[str, CloudNetwork],
     ports: Mapping[str, Port],
     instances: Mapping[str, Instance],
+    floating: Sequence[FloatingIp],
 ) -> ListedPair:
     network = networks[port.network_id].name if port.network_id in networks else port.network_id
     if isinstance(read, RecordError):
@@ -71,8 +78,17 @@ def _row(
         )
     names = {member.port_id: _node(member.port_id, ports, instances) for member in read.members}
     faults = [f"fault pending: {intent.fault} on {where(intent, names)}" for intent in pending(read, port)]
-    status, nodes = "; ".join(faults) or OK, tuple(names.values())
+    lost = drift(read.floating, port.id, floating)
+    status, nodes = "; ".join([*faults, *([lost] if lost else [])]) or OK, tuple(names.values())
     return ListedPair(read.name, read.vip, network, read.vrid, str(read.mode), nodes, read.verified, status)
+
+
+def _is_ipv4(port: Port) -> bool:
+    return any(fixed.address.version == 4 for fixed in port.fixed_ips)
+
+
+def _leading(port: Port, floating: Sequence[FloatingIp]) -> tuple[Address, ...]:
+    return tuple(ip.address for ip in leading_to(port.id, floating))
 
 
 def _node(port_id: str, ports: Mapping[str, Port], instances: Mapping[str, Instance]) -> str:

@@ -19,7 +19,8 @@ from haos.core.checks import (
     check_watcher,
     max_pairs,
 )
-from haos.core.model import Address, Mode, Node, Pair, Port, Quota, SecurityGroup
+from haos.core.floating import FloatingChoice
+from haos.core.model import Address, Mode, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark
 from haos.core.node import NodeFacts, Survey
 from haos.core.node_checks import NodeNeeds, check_facts
@@ -29,6 +30,7 @@ from haos.core.service import needs_http
 from haos.core.vip import adoptable
 from haos.errors import HaosError, HostKeyError, LoginError
 from haos.workflow.context import Context
+from haos.workflow.floating import look_at_floating
 from haos.workflow.parallel import attempt_each
 from haos.workflow.request import CreateRequest
 from haos.workflow.resolve import Place, reservation_on, resolve_place
@@ -45,6 +47,7 @@ class Preflight:
     groups: tuple[SecurityGroup, ...]  # of the nodes' ports, and the pair's own
     needs_group: bool
     findings: tuple[Finding, ...] = ()
+    floating: FloatingChoice = field(default_factory=FloatingChoice)
     facts: Mapping[str, NodeFacts] = field(default_factory=dict)  # by node name
     errors: Mapping[str, HaosError] = field(default_factory=dict)  # by the name of who could not be looked at
     survey: Survey | None = None  # what the segment said meanwhile, where it was asked and could be
@@ -85,14 +88,19 @@ def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
         *check_observer(place.observer, watched=request.watched, on_subnet=place.observer_on_subnet),
         *_check_echo(request, place, groups),
     ]
+    floating = look_at_floating(request, place, reservation, pair, ctx.cloud)
+    findings += floating.findings
     if pair is None:
         findings += check_extensions(ctx.cloud.extensions())
-        rules = len(security.pair_rules([node.address for node in place.nodes], bfd=bfd))
-        quota = ctx.cloud.quota()
-        needs_port = reservation is None
-        findings += check_quota(quota if needs_port else Quota(None, quota.groups, quota.rules),
-                                needs_group=needs_group, rules=rules)  # fmt: skip
-    return Preflight(name, place, reservation, pair, groups, needs_group, tuple(findings))
+    if pair is None or floating.make:
+        findings += check_quota(
+            ctx.cloud.quota(),
+            needs_port=reservation is None,
+            needs_group=pair is None and needs_group,
+            rules=len(security.pair_rules([node.address for node in place.nodes], bfd=bfd)),
+            needs_floating=floating.make,
+        )
+    return Preflight(name, place, reservation, pair, groups, needs_group, tuple(findings), floating)
 
 
 def others(groups: tuple[SecurityGroup, ...]) -> tuple[SecurityGroup, ...]:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from haos.core import names, vrrp
+from haos.core.floating import FloatingWish
 from haos.core.model import Address, Mode, ServiceCheck, Timing
 from haos.core.probe import NO_SERVICE, Service
 from haos.errors import UsageError
@@ -44,6 +45,7 @@ class CreateRequest:
     verify_failover: bool = False  # try a failover even if the pair was proven before
     keep_on_failure: bool = False
     service: Service = NO_SERVICE  # what else than the VIP must answer the observer
+    floating: FloatingWish | None = None
 
     def timing(self, before: Timing | None = None) -> Timing:
         """Return the timing asked for, on top of what is there."""

@@ -12,6 +12,7 @@ from haos.core.troubles import judge_pair
 from haos.errors import HaosError
 from haos.workflow.context import Context
 from haos.workflow.errands import Errands
+from haos.workflow.floating import floating_ips_near
 from haos.workflow.resolve import OBSERVER, choose_observer, find_pair, pair_nodes
 
 LOOK_S = 10.0
@@ -35,11 +36,15 @@ def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStat
 
 
 def look_at_cloud(name: str | None, ctx: Context) -> CloudView:
-    """Return the pair as the cloud has it (4 requests). Raises what find_pair does."""
+    """Return the pair as the cloud has it (4 requests; 5 where a floating IP may lead to it).
+
+    Raises what find_pair does.
+    """
     pair, reservation = find_pair(ctx.cloud, name)
     nodes, ports = pair_nodes(ctx.cloud, pair)
     ids = {group_id for node in nodes.values() for group_id in node.port.group_ids}
-    return CloudView(pair, reservation, nodes, ports, ctx.cloud.groups(sorted(ids)) if ids else ())
+    groups = ctx.cloud.groups(sorted(ids)) if ids else ()
+    return CloudView(pair, reservation, nodes, ports, groups, floating_ips_near(pair, ports, ctx.cloud))
 
 
 def find_watcher(ref: str | None, here: set[str], nodes: Mapping[str, Node], ctx: Context) -> Instance | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from haos.core import names
+from haos.core.floating import FloatingRemoval
 from haos.core.intent import pending, where
 from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark
@@ -13,6 +15,7 @@ from haos.core.node import Removal, Removed
 from haos.core.plan import added_pairs
 from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
+from haos.workflow.floating import look_at_removal
 from haos.workflow.intent import names_of
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
@@ -27,6 +30,7 @@ class TornDown:
     pair: Pair
     done: tuple[str, ...]
     skipped: tuple[str, ...] = ()  # what could not be reached and, with force, was left as it is
+    kept: tuple[str, ...] = ()  # floating IPs that are not haos's to take away, or no longer
 
 
 def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
@@ -51,12 +55,15 @@ def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
             ]
     if group:
         lines.append(f"security group {group.name} ({group.id})")
+    floating = look_at_removal(pair, ctx.cloud)
+    lines += [f"floating IP {ip.address} ({ip.id})" for ip in floating.delete]
+    lines += [f"association of floating IP {ip.address} ({ip.id})" for ip in floating.release]
     what = "haos's claim on port" if pair.adopted else "reservation port"
-    return TornDown(pair, (*lines, f"{what} {port.name} ({port.id})"))
+    return TornDown(pair, (*lines, f"{what} {port.name} ({port.id})"), kept=floating.kept)
 
 
 def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False) -> TornDown:
-    """Undo a pair: nodes, ports, group, reservation, in this order.
+    """Undo a pair: nodes, ports, group, floating IP, reservation, in this order.
 
     Raises LeftoverError (exit 6) if anything could not be taken away; the reservation then stays, so that the same
     command finds the rest. With `force`, nodes that cannot be reached are skipped, and what stays on them is listed.
@@ -103,8 +110,10 @@ def _take_away(
             left.append(said)
     _raise_if_left(pair, left, unreachable=bool(errors))
     with ctx.progress.step("clean the ports"):
-        done += _clean_cloud(pair, ports, group, ctx)
-    return TornDown(pair, tuple(done), tuple(skipped))
+        done += _clean_ports(pair, ports, group, ctx)
+        floating = look_at_removal(pair, ctx.cloud)
+        done += [*_clean_floating(pair, floating, ctx), *_release(pair, ctx)]
+    return TornDown(pair, tuple(done), tuple(skipped), floating.kept)
 
 
 def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
@@ -121,7 +130,7 @@ def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
     return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge))
 
 
-def _clean_cloud(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None, ctx: Context) -> list[str]:
+def _clean_ports(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None, ctx: Context) -> list[str]:
     # A port may outlive its instance: what haos added to it is taken off all the same.
     members = [member for member in pair.members if member.port_id in ports]
     amendments = {member.port_id: _amendment(member, ports[member.port_id], pair, group) for member in members}
@@ -131,11 +140,23 @@ def _clean_cloud(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None
     if group is not None:
         _or_left(pair, f"security group {group.id}", lambda: ctx.cloud.delete_group(group.id))
         done.append(f"deleted security group {group.name}")
+    return done
+
+
+def _clean_floating(pair: Pair, floating: FloatingRemoval, ctx: Context) -> list[str]:
+    for ip in floating.delete:
+        _or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.delete_floating_ip, ip.id))
+    for ip in floating.release:
+        _or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.release_floating_ip, ip))
+    done = [f"deleted floating IP {ip.address}" for ip in floating.delete]
+    return done + [f"dissociated floating IP {ip.address}, which stays the project's" for ip in floating.release]
+
+
+def _release(pair: Pair, ctx: Context) -> list[str]:
     release = ctx.cloud.release_adopted if pair.adopted else ctx.cloud.delete_port
     _or_left(pair, f"reservation port {pair.reservation_id}", lambda: release(pair.reservation_id))
     kept = ", which stays: it was there before" if pair.adopted else ""
-    done.append(f"released {pair.vip} (reservation port {pair.reservation_id}{kept})")
-    return done
+    return [f"released {pair.vip} (reservation port {pair.reservation_id}{kept})"]
 
 
 def _amendment(member: Member, port: Port, pair: Pair, group: SecurityGroup | None) -> PortAmendment:

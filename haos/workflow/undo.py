@@ -8,9 +8,11 @@ from typing import NoReturn
 from haos.core.changes import (
     AmendPort,
     CleanNode,
+    DeleteFloatingIp,
     DeleteGroup,
     DeletePort,
     PortAmendment,
+    ReleaseFloatingIp,
     ReleasePort,
     RestoreNode,
     RestoreRules,
@@ -19,6 +21,7 @@ from haos.core.changes import (
     Unweigh,
     describe_undo,
 )
+from haos.core.floating import leading_to, made_for
 from haos.core.model import Node, Port
 from haos.core.node import Removal
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
@@ -69,6 +72,11 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
             ctx.cloud.delete_group(group_id)
         case AmendPort(node, _, amendment):
             withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
+        case DeleteFloatingIp(reservation_id):
+            for ip in made_for(reservation_id, leading_to(reservation_id, ctx.cloud.floating_ips())):
+                ctx.cloud.delete_floating_ip(ip.id)
+        case ReleaseFloatingIp(floating):
+            ctx.cloud.release_floating_ip(floating)
         case CleanNode(node, removal):
             clean(ctx.fleet.node(nodes[node].instance), removal)
         case RestoreNode(node, removal, config, afresh):

@@ -8,21 +8,33 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 import pytest
 
-from haos.core.changes import AdoptPort, Change, DismissVip, MendGroup, RemovePair, UpdateRecord
+from haos.core import record
+from haos.core.changes import (
+    AdoptPort,
+    Change,
+    DismissVip,
+    MakeFloatingIp,
+    MendGroup,
+    RemovePair,
+    TakeFloatingIp,
+    UpdateRecord,
+)
 from haos.core.keepalived import INCLUDE_LINE, MAIN_PATH, main_file
-from haos.core.model import AddressPair, SecurityGroup
+from haos.core.model import AddressPair, OwnFloatingIp, SecurityGroup
 from haos.core.plan import Plan
 from haos.core.security import pair_rules
 from haos.view.explain import explain
 from haos.view.script import Variable, command, comment, with_input
 from haos.workflow.create import Prepared, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
+from tests.adapters.test_cloud_floating import SPARE
 from tests.cli.conftest import Haos
+from tests.fake_floating import add_floating_ip
 from tests.fakes import World, context_of
 
 BIN = Path(sys.executable).parent
@@ -107,6 +119,8 @@ def every_change(world: World) -> Iterator[tuple[Prepared, Plan]]:
         UpdateRecord(port, "record"),
         MendGroup(SecurityGroup("g", NASTY, "p", rules=(old,)), pair_rules([ip_address("fd00::1")], bfd=True)),
         DismissVip("ha_first", port.id, (AddressPair("10.200.51.2", "00:00:5e:00:01:01"),)),
+        MakeFloatingIp("public-id", NASTY, ip_address("10.200.51.2")),
+        TakeFloatingIp(SPARE, ip_address("10.200.51.2")),
         RemovePair("ha_first", ready.plan.desired.configs["ha_first"]),
     )
     yield ready, replace(ready.plan, changes=changes)
@@ -119,7 +133,15 @@ def test_every_kind_of_change_has_its_commands(world: World, tmp_path: Path) -> 
         (tmp_path / str(number)).mkdir()
         ran += run("\n".join(explain(plan, seen, logins(ready))), tmp_path / str(number))
     words = [" ".join(argv[1:4]) for argv in ran if argv[0] == "openstack"]
-    for each in ("port create", "port set", "port unset", "security group create", "security group rule"):
+    for each in (
+        "port create",
+        "port set",
+        "port unset",
+        "security group create",
+        "security group rule",
+        "floating ip create",
+        "floating ip set",
+    ):
         assert any(word.startswith(each) for word in words), each
 
 
@@ -188,7 +210,13 @@ def test_taking_away_by_hand_keeps_what_somebody_added_to_our_keepalived_conf(ha
 def test_every_option_is_the_openstack_clients(haos: Haos, world: World) -> None:
     scripts = ["\n".join(explain(plan, ready.seen, logins(ready))) for ready, plan in every_change(world)]
     assert haos(*CREATE, "-q").code == 0
+    reservation = next(port for port in world.ports.values() if port.device_owner == "haos:vip")
+    made = add_floating_ip(world, 9, port_id=reservation.id, description=f"haos:vip {reservation.id}")
+    taken = add_floating_ip(world, 10, port_id=reservation.id)
+    pair = replace(record.decode(reservation), floating=OwnFloatingIp(IPv4Address(str(taken.address))))
+    world.ports[reservation.id] = replace(reservation, description=record.encode(pair))
     scripts.append(haos("teardown", "--explain", "-q").out)
+    assert made.id in scripts[-1]
     used: dict[str, set[str]] = {}
     for line in "\n".join(scripts).splitlines():
         for verb in re.findall(r"^(?:\w+=\$\(|for rule in \$\(| *)openstack ([a-z ]+)", line):
@@ -201,6 +229,10 @@ def test_every_option_is_the_openstack_clients(haos: Haos, world: World) -> None
 
 
 VERBS = (
+    "floating ip create",
+    "floating ip delete",
+    "floating ip set",
+    "floating ip unset",
     "port create",
     "port delete",
     "port set",

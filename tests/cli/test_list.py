@@ -52,6 +52,7 @@ def test_other_formats(haos: Haos) -> None:
     web = {
         "Name": "web",
         "VIP": "10.200.51.2",
+        "Floating IPs": [],
         "Network": "ha_lab",
         "VRID": 1,
         "Mode": "garp",

@@ -20,16 +20,18 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    MakeFloatingIp,
     MakeGroup,
     MendGroup,
     PortAmendment,
     RemovePair,
     ReserveVip,
+    TakeFloatingIp,
     UpdateRecord,
 )
 from haos.core.keepalived import MAIN_PATH
 from haos.core.model import AddressPair, SecurityGroup
-from haos.core.names import group_mark
+from haos.core.names import floating_mark, group_mark
 from haos.core.plan import Plan, Seen
 from haos.core.security import pair_rules
 from haos.view.changes import describe
@@ -39,6 +41,7 @@ from haos.view.requests import DEFAULT_RULE, NEW_GROUP, NEW_PORT, Call, Requests
 from haos.workflow.create import Prepared, create, prepare
 from haos.workflow.request import CreateRequest
 from tests.adapters.cloud_double import NEUTRON, connected, fixture
+from tests.adapters.test_cloud_floating import BODY, ID, PUBLIC, SPARE
 from tests.fakes import World, context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -235,6 +238,8 @@ def test_the_requests_of_a_change_are_the_requests_sent(tmp_path: Path, world: W
         AdoptPort(port, ip_address("10.0.0.9"), 7, "haos-web", "record"),
         UpdateRecord(port, "record"),
         MendGroup(group, rules),
+        MakeFloatingIp(PUBLIC, "public", ip_address("10.0.0.9")),
+        TakeFloatingIp(SPARE, ip_address("10.0.0.9")),
         DismissVip("ha_first", port.id, (VIRTUAL,)),
     ]
     with connected(tmp_path) as (mock, cloud):
@@ -244,9 +249,13 @@ def test_the_requests_of_a_change_are_the_requests_sent(tmp_path: Path, world: W
         cloud.adopt(port, device_id="haos-web", description="record")
         cloud.describe(port, "record")
         cloud.set_rules(group, rules)
+        mock.post(f"{NEUTRON}/floatingips", json={"floatingip": BODY}, status_code=201)
+        mock.put(f"{NEUTRON}/floatingips/{ID}", json={"floatingip": BODY})
+        cloud.make_floating_ip(PUBLIC, port.id, ip_address("10.0.0.9"), floating_mark(port.id))
+        cloud.take_floating_ip(SPARE, port.id, ip_address("10.0.0.9"))
         cloud.amend_port(port, PortAmendment(remove_pairs=(VIRTUAL,)))
         really = sent(mock)
-    seen = Seen(prepared.seen.facts, group=group)
+    seen = Seen(prepared.seen.facts, port, group)
     assert list(map(str, really)) == list(map(str, foretold(changes, prepared, seen)))
 
 

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haos.core import names, record
-from haos.core.model import Added, FixedIp, Member, Mode, Pair, Port, ServiceCheck, Timing, virtual_mac
+from haos.core.model import (
+    Added,
+    FixedIp,
+    Member,
+    Mode,
+    OwnFloatingIp,
+    Pair,
+    Port,
+    ServiceCheck,
+    Timing,
+    virtual_mac,
+)
 from haos.errors import RecordError
 
 INTERVALS = st.sampled_from([0.01, 0.05, 0.1, 0.3, 0.57, 1.0, 40.95])
@@ -43,7 +54,8 @@ pairs = st.builds(
     adopted=st.booleans(),
     reservation_id=st.just("port-1"),
     verified=st.booleans(),
-)
+    floating=st.one_of(st.none(), st.builds(OwnFloatingIp, st.one_of(st.none(), st.ip_addresses(v=4)))),
+).map(lambda pair: replace(pair, timing=replace(pair.timing, bfd=pair.timing.bfd and len(pair.members) == 2)))
 
 
 def port_of(pair: Pair, description: str) -> Port:

@@ -1,0 +1,60 @@
+"""The floating IP of a pair: looked at beforehand, in as few requests as it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from haos.core.floating import (
+    FloatingChoice,
+    FloatingRemoval,
+    choose,
+    refuse_ipv6,
+    removal_of,
+)
+from haos.core.floating_route import find_route, has_router, routers_on
+from haos.core.model import FloatingIp, Pair, Port
+from haos.workflow.context import Cloud
+from haos.workflow.request import CreateRequest
+from haos.workflow.resolve import Place
+
+
+def look_at_floating(
+    request: CreateRequest, place: Place, reservation: Port | None, pair: Pair | None, cloud: Cloud
+) -> FloatingChoice:
+    """Choose the pair's floating IP, with what speaks against it.
+
+    No request where none was asked for and the record has none; 1 where it leads to the VIP already; else 2 or 3.
+    Raises NotFoundError and AmbiguousError for the name of a network.
+    """
+    wish, own = request.floating, pair.floating if pair else None
+    if wish is None and own is None:
+        return FloatingChoice()
+    if place.subnet.cidr.version != 4:
+        return FloatingChoice(own, findings=(refuse_ipv6(place.subnet),))
+    network = cloud.network(wish.network) if wish is not None and wish.network is not None else None
+    # Nothing leads to a VIP that is not reserved yet.
+    ips = cloud.floating_ips() if reservation is not None or (wish and wish.address) else ()
+    choice = choose(wish, own, reservation.id if reservation else None, ips, network)
+    if not choice.needs_route:
+        return choice
+    ids = routers_on(place.subnet, place.ports)
+    wanted = choice.take.network_id if choice.take else network.id if network else None
+    route = find_route(wanted, place.subnet, ids, cloud.routers(ids) if ids else ())
+    if route.finding is not None:
+        return replace(choice, findings=(route.finding,))
+    if choice.make and network is None and route.network_id is not None:
+        return replace(choice, network=cloud.network_by_id(route.network_id))
+    return choice
+
+
+def floating_ips_near(pair: Pair, ports: Iterable[Port], cloud: Cloud) -> tuple[FloatingIp, ...]:
+    """Return the project's floating IPs; no request where none can lead to the pair, nor was given to it by haos."""
+    if pair.floating is None and not has_router(ports, pair.vip.version):
+        return ()
+    return cloud.floating_ips()
+
+
+def look_at_removal(pair: Pair, cloud: Cloud) -> FloatingRemoval:
+    """Say what a teardown does about floating IPs (1 request; none for IPv6)."""
+    return removal_of(pair, cloud.floating_ips()) if pair.vip.version == 4 else FloatingRemoval()
