@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.openstack.bed import broker, database, l3, namespaces, ovn, ovs, packages, process, pyenv, seed, services
@@ -22,6 +23,9 @@ from tests.openstack.bed.switch import Switch
 
 Say = Callable[[str], None]
 REGISTERED_S = 90.0
+GRACE_S = 6.0
+"""Nothing but the databases has anything to lose."""
+DATABASE_GRACE_S = 30.0
 LEFT_OVER_S = 5.0
 
 
@@ -86,8 +90,6 @@ class Bringup:
         self.database.start()
         self._start_hypervisors()
         self.database.wait()
-        self.broker.wait()
-        self.say(f"{database.NAME}, {broker.NAME} and the switches are up")
         self._start_services()
         self._finish()
 
@@ -101,26 +103,25 @@ class Bringup:
 
     def _start_services(self) -> None:
         # In the order in which others wait for them: two processors have enough to do with so many programs at once.
-        at = self.at
-        first = [
-            services.keystone(at),
-            services.neutron(at),
-            services.placement(at),
-            services.nova(at, "nova-conductor"),
-        ]
-        for daemon in (*first, services.nova_api(at), services.glance(at)):
-            self.processes.start(daemon)
-        services.wait(self.processes, "keystone", "placement")
+        at, start, wait = self.at, self.processes.start, partial(services.wait, self.processes)
+        for daemon in (services.keystone(at), services.placement(at)):
+            start(daemon)
+        self.broker.wait()
+        self.say(f"{database.NAME}, {broker.NAME} and the switches are up")
+        for daemon in (services.neutron(at), services.nova(at, "nova-conductor")):
+            start(daemon)
+        wait("keystone", "placement")
         for daemon in (services.nova(at, "nova-scheduler"), *services.nova_computes(at)):
-            self.processes.start(daemon)
-        services.wait(self.processes, "neutron")
-        self.say("keystone, placement and neutron answer")
+            start(daemon)
+        for daemon in (services.nova_api(at), services.glance(at)):
+            start(daemon)
         if self.backend == "ovs":
+            wait("neutron")
             for each in HYPERVISORS:
-                self.processes.start(ovs.agent(at, Switch(each, self.processes)))
-            self.processes.start(l3.agent(at, self.processes))
-        services.wait(self.processes, "nova-api", "glance")
-        self.say("nova and glance answer")
+                start(ovs.agent(at, Switch(each, self.processes)))
+            start(l3.agent(at, self.processes))
+        wait("neutron", "nova-api", "glance")
+        self.say("keystone, placement, neutron, nova and glance answer")
 
     def _finish(self) -> None:
         if not self.bed.complete_file.exists():
@@ -162,8 +163,8 @@ def take_down(bed: Bed, say: Say) -> None:
         say(f"stopping {len(names)} processes")
     # The database goes last: what the others still write is kept.
     late = [name for name in names if name == database.NAME]
-    processes.stop([name for name in names if name not in late], grace_s=20.0)
-    processes.stop(late, grace_s=30.0)
+    processes.stop([name for name in names if name not in late], grace_s=GRACE_S)
+    processes.stop(late, grace_s=DATABASE_GRACE_S)
     if stray := process.left_over(namespaces.files()):
         process.end(stray, grace_s=LEFT_OVER_S)
     namespaces.delete()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.openstack.bed import config, database, model, pyenv, seed, services
+from tests.openstack.bed import config, database, pyenv, seed, services
 from tests.openstack.bed.config import Places
 from tests.openstack.bed.database import Database
 from tests.openstack.bed.model import KEYSTONE_URL, PASSWORD, REGION, cache_dir
@@ -97,9 +97,11 @@ class Schemas:
 
 
 def copy_directory() -> Path:
-    """Return where the cold copy belongs that this code, these pins and this MariaDB would make."""
-    sources = [inspect.getsource(module).encode() for module in (model, config, database, seed)]
-    own = inspect.getsource(Schemas).encode()
-    return (
-        cache_dir() / f"database-{pyenv.digest(pyenv.LOCK.read_bytes(), *sources, own, database.version().encode())}"
+    """Return where the cold copy belongs that these pins, these accounts and this MariaDB would make."""
+    nowhere = Places(Path("etc"), Path("var"), Path("env"))
+    contents = (
+        *(config.render(config.keystone(nowhere)), config.broker_url(), config.database_url("nova", "nova")),
+        *(repr(seed.USERS), repr(seed.SERVICES), inspect.getsource(seed.identity), inspect.getsource(Schemas)),
+        *(*database.create_statements(), database.version()),
     )
+    return cache_dir() / f"database-{pyenv.digest(pyenv.LOCK.read_bytes(), *(text.encode() for text in contents))}"
