@@ -20,6 +20,7 @@ import pytest
 from tests.contract.client import Client
 from tests.contract.places import Network, made_network, make_port, remove_port
 from tests.contract.side import Side, lab_side, openstack_side
+from tests.contract.things import Things, listed
 
 
 @pytest.fixture(
@@ -82,3 +83,26 @@ def port(member: Client, network: Network) -> Iterator[str]:
     port_id = make_port(member, network).body["port"]["id"]
     yield port_id
     remove_port(member, port_id)
+
+
+@pytest.fixture
+def things(admin: Client) -> Iterator[Things]:
+    """A hand that makes things and removes them at the end of the test."""
+    made = Things(admin)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def module_things(admin: Client) -> Iterator[Things]:
+    """A hand that makes things and removes them when the module's tests are done."""
+    made = Things(admin)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def public(member: Client) -> str:
+    """The id of the external network."""
+    [network] = listed(member, "networks", "router:external=true")
+    return str(network["id"])

@@ -46,6 +46,11 @@ def uuid(name: str, value: Any) -> str:
     return str(value)
 
 
+def uuid_or_none(name: str, value: Any) -> str | None:
+    """Take an id, or null for none."""
+    return None if value is None else uuid(name, value)
+
+
 def uuids(name: str, value: Any) -> list[str]:
     """Take a list of different ids; null is the empty list."""
     if value is None:
@@ -74,6 +79,17 @@ def address_or_none(name: str, value: Any) -> str | None:
         return str(ip_address(str(value)))
     except ValueError:
         raise invalid(name, f"'{value}' is not a valid IP address") from None
+
+
+def choice(*allowed: Any) -> Converter:
+    """Make a converter that takes nothing but these values."""
+
+    def one(name: str, value: Any) -> Any:
+        if value not in allowed:
+            raise invalid(name, f"{value} is not in valid_values")
+        return value
+
+    return one
 
 
 def is_mac(value: object) -> bool:

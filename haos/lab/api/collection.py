@@ -40,7 +40,8 @@ class Kind:
     post: frozenset[str] = frozenset()
     put: frozenset[str] = frozenset()
     required: Sequence[str] = ()
-    filters: frozenset[str] = frozenset()
+    filters: frozenset[str] = frozenset()  # beside those that all have
+    sort_keys: frozenset[str] = frozenset()  # likewise
     read_only: frozenset[str] = READ_ONLY
     converters: Mapping[str, Converter] = field(default_factory=dict)  # beside those for name and description
 
@@ -108,14 +109,13 @@ class Collection:
     def list(self, call: Call) -> Response:
         """Answer GET on the collection."""
         query = [("project_id" if key == "tenant_id" else key, value) for key, value in call.request.query]
-        filters = listing.grouped(query)
-        allowed = self.kind.filters | listing.COMMON_FILTERS
-        listing.check_filters(filters, allowed)
+        filters = self._filters(call)
+        self._check_marker(query)
         with self.store.lock:
             seen = [doc for doc in self.store.all(self.kind.table) if self.visible(call.caller, doc)]
             docs = [self.view(call.caller, doc) for doc in seen]
         found = [doc for doc in docs if listing.matches(doc, filters)]
-        found = listing.ordered(found, query, allowed | {"created_at", "updated_at"})
+        found = listing.ordered(found, query, self.kind.sort_keys | listing.COMMON_SORT_KEYS)
         url = f"http://{call.request.headers.get('host', '')}{call.request.path}"
         cut, links = listing.page(found, query, url)
         body: Doc = {self.kind.table: [listing.picked(doc, query) for doc in cut]}
@@ -123,8 +123,20 @@ class Collection:
             body[f"{self.kind.table}_links"] = links
         return Response(200, body)
 
+    def _filters(self, call: Call) -> dict[str, Any]:
+        filters = listing.grouped(call.request.query)
+        listing.check_filters(filters, self.kind.filters | listing.COMMON_FILTERS)
+        return filters
+
+    def _check_marker(self, query: Sequence[tuple[str, str]]) -> None:
+        last = dict(query)
+        marker = last.get("marker")
+        if marker and "limit" in last and self.store.get(self.kind.table, marker) is None:
+            raise neutron(self.kind.not_found, id=marker)
+
     def show(self, call: Call) -> Response:
         """Answer GET on one document."""
+        self._filters(call)
         with self.store.lock:
             shown = self.view(call.caller, self.find(call.caller, call.args["id"]))
         return Response(200, {self.kind.singular: listing.picked(shown, call.request.query)})
@@ -134,6 +146,8 @@ class Collection:
         body = call.request.json()
         with self.store.transaction():
             if self.kind.table in body:
+                if not body[self.kind.table]:
+                    raise bad("Resources required")
                 items = self.make_many(
                     call.caller, [self.checked(call.caller, item) for item in body[self.kind.table]]
                 )

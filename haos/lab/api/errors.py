@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 NEUTRON: dict[str, tuple[int, str]] = {
+    "AddressGroupNotFound": (404, "Address group {id} could not be found."),
     "AddressPairAndPortSecurityRequired": (
         409,
         "Port Security must be enabled in order to have allowed address pairs on a port.",
@@ -38,7 +39,9 @@ NEUTRON: dict[str, tuple[int, str]] = {
         " as that fixed IP already has a floating IP on external network {net_id}.",
     ),
     "GatewayConflictWithAllocationPools": (409, "Gateway ip {ip_address} conflicts with allocation pool {pool}."),
+    "GatewayIpInUse": (409, "Current gateway ip {ip_address} already in use by port {port_id}. Unable to update."),
     "HTTPBadRequest": (400, "{msg}"),
+    "HTTPForbidden": (403, "{msg}"),
     "HTTPNotFound": (404, "The resource could not be found."),
     "InvalidAllocationPool": (400, "The allocation pool {pool} is not valid."),
     "InvalidInput": (400, "Invalid input for operation: {error_message}."),
@@ -54,6 +57,10 @@ NEUTRON: dict[str, tuple[int, str]] = {
     "NetworkNotFound": (404, "Network {id} could not be found."),
     "OutOfBoundsAllocationPool": (400, "The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}."),
     "OverQuota": (409, "Quota exceeded for resources: {overs}."),
+    "OverlappingAllocationPools": (
+        409,
+        "Found overlapping allocation pools: {pool_1} {pool_2} for subnet {subnet_cidr}.",
+    ),
     "PolicyNotAuthorized": (403, "{rule} is disallowed by policy"),
     "PortNotFound": (404, "Port {id} could not be found."),
     "PortSecurityAndIPRequiredForSecurityGroups": (
@@ -65,68 +72,83 @@ NEUTRON: dict[str, tuple[int, str]] = {
         "Port has security group associated. Cannot disable port security or IP address until security group is"
         " removed.",
     ),
+    "PortInUse": (
+        409,
+        "Unable to complete operation on port {port_id} for network {net_id}. Port already has an attached device"
+        " {device_id}.",
+    ),
     "RevisionNumberConstraintFailed": (412, "Constrained to {exp}, but current revision is {cur}"),
+    "RouterExternalGatewayInUseByFloatingIp": (
+        409,
+        "Gateway cannot be updated for router {router_id}, since a gateway to external network {net_id} is required"
+        " by one or more floating IPs.",
+    ),
     "RouterInUse": (409, "Router {router_id} {reason}"),
+    "RouterInterfaceInUseByFloatingIP": (
+        409,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or"
+        " more floating IPs.",
+    ),
+    "RouterInterfaceNotFound": (404, "Router {router_id} does not have an interface with id {port_id}"),
+    "RouterInterfaceNotFoundForSubnet": (404, "Router {router_id} has no interface on subnet {subnet_id}"),
     "RouterNotFound": (404, "Router {id} could not be found"),
     "SecurityGroupCannotRemoveDefault": (409, "Insufficient rights for removing default security group."),
     "SecurityGroupCannotUpdateDefault": (409, "Updating default security group not allowed."),
     "SecurityGroupDefaultAlreadyExists": (409, "Default security group already exists."),
     "SecurityGroupEthertypeConflictWithProtocol": (
         400,
-        "Invalid input for operation: Invalid ethertype {ethertype} for protocol {protocol}.",
+        "Invalid ethertype {ethertype} for protocol {protocol}.",
     ),
     "SecurityGroupInUse": (409, "Security Group {id} in use."),
     "SecurityGroupInvalidIcmpValue": (
         400,
-        "Invalid input for operation: Invalid value for ICMP {field} ({attr}) {value}. It must be 0 to 255.",
+        "Invalid value for ICMP {field} ({attr}) {value}. It must be 0 to 255.",
     ),
     "SecurityGroupInvalidPortRange": (
         400,
-        "Invalid input for operation: For TCP/UDP protocols, port_range_min must be <= port_range_max.",
+        "For TCP/UDP protocols, port_range_min must be <= port_range_max",
     ),
-    "SecurityGroupInvalidPortValue": (400, "Invalid input for operation: Invalid value for port {port}."),
+    "SecurityGroupInvalidPortValue": (400, "Invalid value for port {port}"),
     "SecurityGroupInvalidProtocolForPort": (
         400,
-        "Invalid input for operation: Ports cannot be specified for protocol {protocol}. Ports are only supported for"
-        " TCP, UDP, UDPLITE, SCTP, DCCP.",
+        "Ports cannot be specified for protocol {protocol}. Ports are only supported for"
+        " DCCP, SCTP, TCP, UDP, UDPLITE.",
     ),
     "SecurityGroupMissingIcmpType": (
         400,
-        "Invalid input for operation: ICMP code (port-range-max) {value} is provided but ICMP type (port-range-min)"
-        " is missing.",
+        "ICMP code (port-range-max) {value} is provided but ICMP type (port-range-min) is missing.",
     ),
     "SecurityGroupMultipleRemoteEntites": (
         400,
-        "Invalid input for operation: Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may"
-        " be provided.",
+        "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.",
     ),
     "SecurityGroupNotFound": (404, "Security group {id} does not exist"),
     "SecurityGroupNotSingleGroupRules": (
         400,
-        "Invalid input for operation: Only allowed to update rules for one security profile at a time.",
+        "Only allowed to update rules for one security profile at a time",
     ),
     "SecurityGroupProtocolRequiredWithPorts": (
         400,
-        "Invalid input for operation: Must also specify protocol if port range is given.",
+        "Must also specify protocol if port range is given.",
     ),
     "SecurityGroupRuleExists": (409, "Security group rule already exists. Rule id is {rule_id}."),
     "SecurityGroupRuleInvalidEtherType": (
         400,
-        "Invalid input for operation: Security group rule for ethertype '{ethertype}' not supported. Allowed values"
-        " are ['IPv4', 'IPv6'].",
+        "Security group rule for ethertype '{ethertype}' not supported. Allowed values are ['IPv4', 'IPv6'].",
     ),
     "SecurityGroupRuleInvalidProtocol": (
         400,
-        "Invalid input for operation: Security group rule protocol {protocol} not supported. Only protocol values"
+        "Security group rule protocol {protocol} not supported. Only protocol values"
         " {values} and integer representations [0 to 255] are supported.",
     ),
     "SecurityGroupRuleNotFound": (404, "Security group rule {id} does not exist"),
     "SecurityGroupRuleParameterConflict": (
         400,
-        "Invalid input for operation: Conflicting value ethertype {ethertype} for CIDR {cidr}.",
+        "Conflicting value ethertype {ethertype} for CIDR {cidr}",
     ),
     "ServicePortInUse": (409, "Port {port_id} cannot be deleted directly via the port API: {reason}."),
     "SubnetInUse": (409, "Unable to complete operation on subnet {subnet_id}: {reason}."),
+    "SubnetMismatchForPort": (400, "Subnet on port {port_id} does not match the requested subnet {subnet_id}."),
     "SubnetNotFound": (404, "Subnet {id} could not be found."),
     "TagNotFound": (404, "Tag {tag} could not be found."),
 }

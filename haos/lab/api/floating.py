@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from haos.lab.api.attributes import address_or_none
+from haos.lab.api.attributes import address_or_none, uuid, uuid_or_none
 from haos.lab.api.collection import STANDARD, Collection, Kind
 from haos.lab.api.errors import ApiError, neutron
 from haos.lab.api.ipam import Allocator
+from haos.lab.api.listing import TAG_FILTERS
 from haos.lab.api.policy import check_write, forbidden, sees_network, sees_port
-from haos.lab.api.ports import blank_port, random_mac
+from haos.lab.api.ports import Ports, blank_port, random_mac
 from haos.lab.api.routers import router_between
 from haos.lab.api.routing import Caller, Doc
+from haos.lab.api.store import Store
 
 SETTABLE = frozenset({"port_id", "fixed_ip_address"})
+SORT_KEYS = frozenset({"fixed_ip_address", "floating_ip_address", "floating_network_id", "router_id", "status"})
 KIND = Kind(
     table="floatingips",
     singular="floatingip",
@@ -21,10 +24,15 @@ KIND = Kind(
     post=SETTABLE | STANDARD | {"floating_network_id", "floating_ip_address", "subnet_id", "dns_name", "dns_domain"},
     put=SETTABLE,
     required=("floating_network_id",),
-    filters=frozenset(
-        {"fixed_ip_address", "floating_ip_address", "floating_network_id", "port_id", "router_id", "status"}
-    ),
-    converters={"fixed_ip_address": address_or_none, "floating_ip_address": address_or_none},
+    filters=SORT_KEYS | TAG_FILTERS | {"port_id"},
+    sort_keys=SORT_KEYS,
+    converters={
+        "fixed_ip_address": address_or_none,
+        "floating_ip_address": address_or_none,
+        "floating_network_id": uuid,
+        "port_id": uuid_or_none,
+        "subnet_id": uuid_or_none,
+    },
 )
 
 
@@ -32,6 +40,18 @@ class FloatingIps(Collection):
     """Floating IPs."""
 
     kind = KIND
+
+    def __init__(self, store: Store, ports: Ports) -> None:
+        super().__init__(store)
+        self._ports = ports
+
+    def view(self, caller: Caller, doc: Doc) -> Doc:
+        port = self.store.get("ports", doc["port_id"]) if doc["port_id"] else None
+        details = self._ports.view(caller, port) if port else None
+        return {
+            **super().view(caller, doc),
+            "port_details": {name: details[name] for name in PORT_DETAILS} if details else None,
+        }
 
     def make(self, caller: Caller, body: Doc) -> Doc:
         check_write(caller, "create_floatingip", body)
@@ -49,17 +69,17 @@ class FloatingIps(Collection):
             "fixed_ip_address": None,
             "router_id": None,
             "status": "DOWN",
-            "port_details": None,
             "port_forwardings": [],
             "dns_domain": "",
             "dns_name": "",
             "qos_policy_id": None,
+            "revision_number": 0,
             "tags": [],
             "_outside_port": outside["id"],
         }
         made = self.store.add("floatingips", blank)
         self.store.change("ports", outside["id"], device_id=made["id"])
-        if not body.get("port_id"):
+        if not body.get("port_id") and not body.get("fixed_ip_address"):
             return made
         bound = {**made, **self._association(caller, made, body)}
         return self.store.add("floatingips", bound)
@@ -67,7 +87,7 @@ class FloatingIps(Collection):
     def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
         check_write(caller, "update_floatingip", body)
         values = {"description": body.get("description", doc["description"])}
-        if "port_id" in body or "fixed_ip_address" in body:
+        if not body or {"port_id", "fixed_ip_address"} & body.keys():  # a change of nothing takes the port away
             values |= self._association(caller, doc, body)
         fresh = {name: value for name, value in values.items() if doc[name] != value}
         return self.store.change("floatingips", doc["id"], **fresh) if fresh else doc
@@ -98,9 +118,7 @@ class FloatingIps(Collection):
         if not port_id:
             if body.get("fixed_ip_address"):
                 raise _refusal("fixed_ip_address cannot be specified without a port_id")
-            return {name: None for name in ("port_id", "fixed_ip_address", "router_id", "port_details")} | {
-                "status": "DOWN"
-            }
+            return {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
         port = self._port(caller, port_id)
         inside = _inside_address(port, body.get("fixed_ip_address"))
         self._check_free(doc, port, inside["ip_address"])
@@ -117,7 +135,6 @@ class FloatingIps(Collection):
             "fixed_ip_address": inside["ip_address"],
             "router_id": router_id,
             "status": "ACTIVE",
-            "port_details": {name: port[name] for name in PORT_DETAILS} | {"status": "ACTIVE"},
         }
 
     def _port(self, caller: Caller, port_id: str) -> Doc:
@@ -143,7 +160,7 @@ class FloatingIps(Collection):
                 )
 
 
-PORT_DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "device_id", "device_owner")
+PORT_DETAILS = ("name", "network_id", "mac_address", "admin_state_up", "status", "device_id", "device_owner")
 
 
 def _inside_address(port: Doc, wanted: str | None) -> Doc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from haos.lab.api.attributes import boolean
 from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
+from haos.lab.api.listing import NAMED, TAG_FILTERS
 from haos.lab.api.policy import check_write
 from haos.lab.api.routing import Call, Caller, Doc, Response
 from haos.lab.api.store import Store
@@ -15,7 +16,8 @@ KIND = Kind(
     not_found="SecurityGroupNotFound",
     post=STANDARD | {"stateful"},
     put=frozenset({"stateful"}),
-    filters=frozenset({"shared", "stateful"}),
+    filters=NAMED | TAG_FILTERS | {"shared"},
+    sort_keys=NAMED,
     read_only=READ_ONLY | {"security_group_rules", "shared"},
     converters={"stateful": boolean},
 )
@@ -46,9 +48,9 @@ class Groups(Collection):
 
     def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
         check_write(caller, "update_security_group", body)
+        _check_body(body)
         if doc["name"] == "default" and "name" in body:
             raise neutron("SecurityGroupCannotUpdateDefault")
-        _check_body(body)
         return super().change(caller, doc, body)
 
     def remove(self, caller: Caller, doc: Doc) -> None:
@@ -60,6 +62,7 @@ class Groups(Collection):
         for rule in self.store.all("security_group_rules"):
             if doc["id"] in (rule["security_group_id"], rule["remote_group_id"]):
                 self.store.drop("security_group_rules", rule["id"])
+                self.store.change("security_groups", rule["security_group_id"])
         self.store.drop("security_groups", doc["id"])
 
 
@@ -72,7 +75,7 @@ def born(store: Store, group: Doc) -> Doc:
     """Store a group with its two default egress rules."""
     made = store.add("security_groups", group)
     for ethertype in ("IPv4", "IPv6"):
-        add_rule(store, made, {"direction": "egress", "ethertype": ethertype})
+        add_rule(store, made, {"direction": "egress", "ethertype": ethertype, "description": None})
     return made
 
 
@@ -84,7 +87,8 @@ def default_group(store: Store, project_id: str) -> Doc:
     blank = {"name": "default", "description": "Default security group", "project_id": project_id}
     group = born(store, {**blank, "stateful": True, "shared": False, "tags": []})
     for ethertype in ("IPv4", "IPv6"):
-        add_rule(store, group, {"direction": "ingress", "ethertype": ethertype, "remote_group_id": group["id"]})
+        rule = {"direction": "ingress", "ethertype": ethertype, "remote_group_id": group["id"], "description": None}
+        add_rule(store, group, rule)
     return group
 
 
@@ -102,6 +106,7 @@ def add_rule(store: Store, group: Doc, rule: Doc) -> Doc:
         "remote_address_group_id": None,
         "normalized_cidr": None,
         "belongs_to_default_sg": group["name"] == "default",
+        "revision_number": 0,
         "tags": [],
     }
     return store.add("security_group_rules", {**blank, **rule})

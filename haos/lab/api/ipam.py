@@ -180,4 +180,4 @@ def parse_cidr(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
-        raise invalid("cidr", f"'{text}' is not a valid IP subnet") from None
+        raise neutron("InvalidInput", error_message=f"{text} is not in a CIDR format") from None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from haos.lab.api.attributes import boolean, is_mac, plain_mac
 from haos.lab.api.errors import bad, neutron
 from haos.lab.api.routing import Doc
 
@@ -13,8 +14,10 @@ Query = Sequence[tuple[str, str]]
 
 CONTROLS = frozenset({"limit", "marker", "page_reverse", "sort_key", "sort_dir", "fields"})
 TAG_FILTERS = frozenset({"tags", "tags-any", "not-tags", "not-tags-any"})
-COMMON_FILTERS = frozenset({"id", "name", "project_id", "tenant_id", "description", "revision_number"}) | TAG_FILTERS
-TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+NAMED = frozenset({"name"})
+COMMON_FILTERS = frozenset({"id", "project_id", "tenant_id", "description", "revision_number"})
+COMMON_SORT_KEYS = frozenset({"id", "project_id", "tenant_id"})
+FIXED_IP_KEYS = ("ip_address", "subnet_id", "ip_address_substr")
 
 
 def grouped(query: Query) -> dict[str, list[str]]:
@@ -45,22 +48,23 @@ def _passes(doc: Doc, key: str, values: list[str]) -> bool:
         return _fixed_ips_match(doc["fixed_ips"], values)
     if key == "security_groups":
         return bool(set(doc["security_groups"]) & set(values))
-    return any(_equal(doc.get(key), value) for value in values)
+    return any(_equal(key, doc.get(key), value) for value in values)
 
 
-def _equal(own: Any, wanted: str) -> bool:
+def _equal(key: str, own: Any, wanted: str) -> bool:
+    """Compare as the database does: text without regard to case, and nothing equals what is not there."""
     if isinstance(own, bool):
-        return TRUTHS.get(wanted.lower()) is own
-    if own is None:
-        return wanted == ""
-    return str(own).lower() == wanted.lower() if isinstance(own, str) and ":" in own else str(own) == wanted
+        return boolean(key, wanted) is own
+    if key == "mac_address":
+        return is_mac(wanted) and plain_mac(own) == plain_mac(wanted)
+    return own is not None and str(own).lower() == wanted.lower()
 
 
 def tags_match(tags: Iterable[str], key: str, values: Iterable[str]) -> bool:
     """Apply one of the four tag filters; values are comma-separated."""
     wanted = {tag for value in values for tag in value.split(",") if tag}
     own = set(tags)
-    found = bool(own & wanted) if key.endswith("any") else wanted <= own
+    found = bool(own & wanted) if key.endswith("any") else bool(wanted) and wanted <= own
     return not found if key.startswith("not-") else found
 
 
@@ -68,9 +72,10 @@ def _fixed_ips_match(fixed_ips: list[Doc], values: list[str]) -> bool:
     wanted: dict[str, list[str]] = {}
     for value in values:
         name, separator, content = value.partition("=")
-        if not separator or name not in ("ip_address", "subnet_id", "ip_address_substr"):
-            raise bad(f"Invalid input for operation: '{value}' is not of the form <key>=[value].")
-        wanted.setdefault(name, []).append(content)
+        if not separator:
+            raise neutron("InvalidInput", error_message=f"'{value}' is not of the form <key>=[value]")
+        if name in FIXED_IP_KEYS:
+            wanted.setdefault(name, []).append(content)
     return any(all(_fixed_ip_passes(ip, name, contents) for name, contents in wanted.items()) for ip in fixed_ips)
 
 
@@ -84,7 +89,6 @@ def ordered(docs: list[Doc], query: Query, sort_keys: frozenset[str]) -> list[Do
     """Sort by the keys asked for, by id at last."""
     keys = [value for name, value in query if name == "sort_key" and value]
     directions = [value for name, value in query if name == "sort_dir" and value]
-    directions += ["asc"] * (len(keys) - len(directions)) if not directions else []
     if len(keys) != len(directions):
         raise bad("The number of sort_keys and sort_dirs must be same")
     unknown = [key for key in keys if key not in sort_keys]
@@ -102,9 +106,9 @@ def page(docs: list[Doc], query: Query, url: str) -> tuple[list[Doc], list[Doc]]
     """Cut out the page asked for; return it and its links (none if no limit was given)."""
     last = dict(query)
     limit = _limit(last.get("limit", "0"))
-    if not limit:
-        return docs, []
     back = last.get("page_reverse", "").lower() == "true"
+    if not limit:
+        return docs[::-1] if back else docs, []
     marker = last.get("marker")
     ids = [doc["id"] for doc in docs]
     if marker and marker not in ids:
@@ -137,6 +141,6 @@ def _links(cut: list[Doc], query: Query, url: str, *, full: bool, back: bool) ->
 
 
 def picked(doc: Doc, query: Query) -> Doc:
-    """Leave only the fields asked for, all if none were named."""
-    fields = {value for key, value in query if key == "fields" and value}
+    """Leave only the fields asked for, all if there is no word of fields."""
+    fields = {value for key, value in query if key == "fields"}
     return {key: value for key, value in doc.items() if not fields or key in fields}

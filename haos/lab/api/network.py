@@ -11,6 +11,7 @@ from haos.lab.api.groups import Groups
 from haos.lab.api.networks import Networks
 from haos.lab.api.ports import Ports
 from haos.lab.api.quotas import Quotas
+from haos.lab.api.router_interfaces import RouterInterfaces
 from haos.lab.api.routers import Routers
 from haos.lab.api.routing import Call, Doc, Response, Route
 from haos.lab.api.rules import Rules
@@ -18,6 +19,9 @@ from haos.lab.api.store import Store
 from haos.lab.api.subnets import Subnets
 from haos.lab.api.tags import Tags
 from haos.lab.model import FabricKind, Power
+
+CORE = ("network", "subnet", "subnetpool", "port")
+"""What Neutron names at /v2.0: it forgets all that extensions bring."""
 
 EXTENSIONS = (
     "address-group",
@@ -38,10 +42,8 @@ EXTENSIONS = (
     "fip-port-details",
     "floating-ip-port-forwarding",
     "floatingip-pools",
-    "ip-substring-filtering",
     "ip_allocation",
     "l2_adjacency",
-    "l3_agent_scheduler",
     "multi-provider",
     "net-mtu",
     "net-mtu-writable",
@@ -52,7 +54,6 @@ EXTENSIONS = (
     "port-mac-address-regenerate",
     "port-resource-request",
     "port-security",
-    "port-security-groups-filtering",
     "project-id",
     "provider",
     "quota_details",
@@ -74,14 +75,29 @@ EXTENSIONS = (
     "standard-attr-tag",
     "standard-attr-timestamp",
     "stateful-security-group",
-    "subnet-dns-publish-fixed-ip",
+    "subnet-external-network",
     "subnet-service-types",
     "subnet_allocation",
-    "tag-ports-during-bulk-creation",
     "uplink-status-propagation",
 )
+"""What Neutron has with OVN as with agents."""
+AGENTS_EXTENSIONS = (
+    "ip-substring-filtering",
+    "l3_agent_scheduler",
+    "port-security-groups-filtering",
+    "tag-ports-during-bulk-creation",
+)
 OVS_EXTENSIONS = ("agent-resources-synced", "availability_zone_filter", "dvr")
-EMPTY = ("agents", "availability_zones", "service-providers", "address-groups", "subnetpools", "rbac-policies")
+EMPTY = (
+    "address-groups",
+    "address-scopes",
+    "agents",
+    "availability_zones",
+    "network-ip-availabilities",
+    "rbac-policies",
+    "service-providers",
+    "subnetpools",
+)
 
 
 class NetworkApi:
@@ -89,16 +105,19 @@ class NetworkApi:
 
     def __init__(self, store: Store, power: Callable[[str], Power | None], fabric_kind: FabricKind) -> None:
         self.ports = Ports(store, power)
+        routers = Routers(store)
+        self._interfaces = RouterInterfaces(store, routers)
         self._store = store
-        self._aliases = (*EXTENSIONS, *(OVS_EXTENSIONS if fabric_kind is FabricKind.OVS else ()))
+        more = OVS_EXTENSIONS if fabric_kind is FabricKind.OVS else ()
+        self._aliases = (*EXTENSIONS, *AGENTS_EXTENSIONS, *more)
         self._collections: Sequence[Collection] = (
             Networks(store),
             Subnets(store),
             self.ports,
             Groups(store),
             Rules(store),
-            FloatingIps(store),
-            Routers(store),
+            FloatingIps(store, self.ports),
+            routers,
         )
 
     def routes(self) -> list[Route]:
@@ -110,6 +129,7 @@ class NetworkApi:
             Route("GET", f"{PREFIX}/extensions/{{alias}}", self.extension),
             *(Route("GET", f"{PREFIX}/{name}", _nothing) for name in EMPTY),
             *Quotas(self._store).routes(),
+            *self._interfaces.routes(),
         ]
         for collection in self._collections:
             routes += collection.routes()
@@ -122,9 +142,9 @@ class NetworkApi:
     def version(self, call: Call) -> Response:
         """List the resources of v2.0."""
         base = f"http://{call.request.headers.get('host', '')}{PREFIX}"
-        names = [item.kind.table for item in self._collections]
         resources = [
-            {"name": name, "collection": name, "links": [{"rel": "self", "href": f"{base}/{name}"}]} for name in names
+            {"name": name, "collection": f"{name}s", "links": [{"rel": "self", "href": f"{base}/{name}s"}]}
+            for name in CORE
         ]
         return Response(200, {"resources": resources})
 

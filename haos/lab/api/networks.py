@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from haos.lab.api import policy
 from haos.lab.api.attributes import boolean
-from haos.lab.api.collection import STANDARD, Collection, Kind
+from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
+from haos.lab.api.listing import NAMED, TAG_FILTERS
 from haos.lab.api.routing import Caller, Doc
 
-SETTABLE = frozenset({"admin_state_up", "shared", "router:external", "port_security_enabled", "mtu"})
+PROVIDER = frozenset({"provider:network_type", "provider:physical_network", "provider:segmentation_id"})
+SWITCHES = frozenset({"admin_state_up", "is_default", "shared", "router:external", "port_security_enabled"})
+SETTABLE = SWITCHES | PROVIDER | {"dns_domain", "mtu"}
+MAX_MTU = 1500
+
+
+def mtu(name: str, value: Any) -> int:
+    """Take an MTU that fits the wire."""
+    if not str(value).isdecimal():
+        raise neutron("InvalidInput", error_message=f"'{value}' is not an integer")
+    if int(value) > MAX_MTU:
+        raise neutron("InvalidInput", error_message=f"Requested MTU is too big, maximum is {MAX_MTU}")
+    return int(value)
+
+
 KIND = Kind(
     table="networks",
     singular="network",
     not_found="NetworkNotFound",
-    post=SETTABLE | STANDARD | {"availability_zone_hints", "dns_domain"},
+    post=SETTABLE | STANDARD | {"availability_zone_hints"},
     put=SETTABLE,
-    filters=frozenset({"admin_state_up", "mtu", "router:external", "shared", "status", "is_default"}),
-    converters=dict.fromkeys(SETTABLE - {"mtu"}, boolean),
+    filters=NAMED
+    | TAG_FILTERS
+    | PROVIDER
+    | {"admin_state_up", "is_default", "mtu", "router:external", "shared", "status"},
+    sort_keys=NAMED | {"admin_state_up", "mtu", "status"},
+    read_only=READ_ONLY | {"subnets"},
+    converters={**dict.fromkeys(SWITCHES, boolean), "mtu": mtu},
 )
-PROVIDER = ("provider:network_type", "provider:physical_network", "provider:segmentation_id")
 
 
 class Networks(Collection):
@@ -47,8 +68,9 @@ class Networks(Collection):
 
     def remove(self, caller: Caller, doc: Doc) -> None:
         policy.check_network(caller, "delete_network", {}, doc)
-        if self.store.where("ports", network_id=doc["id"]):
-            reason = "There are one or more ports still in use on the network"
+        used = ",".join(port["id"] for port in self.store.where("ports", network_id=doc["id"]))
+        if used:
+            reason = f"There are one or more ports still in use on the network, id for these ports is: {used}"
             raise neutron("NetworkInUse", net_id=doc["id"], reason=reason)
         for subnet in self.store.where("subnets", network_id=doc["id"]):
             self.store.drop("subnets", subnet["id"])
@@ -62,6 +84,8 @@ def blank_network() -> Doc:
         "admin_state_up": True,
         "status": "ACTIVE",
         "shared": False,
+        "is_default": False,
+        "dns_domain": "",
         "router:external": False,
         "port_security_enabled": True,
         "mtu": 1500,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from haos.lab.api import compute_records, floating, networks, ports, rules, subnets
 from haos.lab.api.groups import born
-from haos.lab.api.ports import blank_port, random_mac
-from haos.lab.api.routers import blank_router, router_between
+from haos.lab.api.routers import GATEWAY, INTERFACE, blank_router, router_between, trusted_port
 from haos.lab.api.routing import Caller, Doc
 from haos.lab.api.seed import CloudSeed, GroupSeed, InstanceSeed, NetworkSeed, NicSeed, SubnetSeed
 from haos.lab.api.store import Store, new_id
@@ -21,7 +21,7 @@ class Planter:
         self._projects = projects
         self._keys = keys
         self._ports = ports.Ports(store, lambda server_id: None)
-        self._floating = floating.FloatingIps(store)
+        self._floating = floating.FloatingIps(store, self._ports)
         self._rules = rules.Rules(store)
 
     def cloud(self, seed: CloudSeed) -> None:
@@ -61,8 +61,7 @@ class Planter:
         """Plant a subnet on a network that is there; the router joins it if it has a port on that network."""
         network = self._named("networks", name)
         subnet = self.subnet(network, seed)
-        owner = "network:router_interface"
-        if subnet["gateway_ip"] and self._store.where("ports", network_id=network["id"], device_owner=owner):
+        if subnet["gateway_ip"] and self._store.where("ports", network_id=network["id"], device_owner=INTERFACE):
             self._router_port(network, subnet, "", "")
         self._store.change("networks", network["id"])
         return subnet
@@ -76,12 +75,15 @@ class Planter:
             "network_id": network["id"],
             "cidr": seed.cidr,
             "ip_version": 6 if ":" in seed.cidr else 4,
+            "enable_dhcp": not network["router:external"],
             "dns_nameservers": list(seed.dns),
             "ipv6_address_mode": seed.ipv6_mode,
             "ipv6_ra_mode": seed.ipv6_mode,
         }
         if seed.gateway is not None:
             body["gateway_ip"] = seed.gateway or None
+        elif body["ip_version"] == 6:
+            body["gateway_ip"] = str(ip_network(seed.cidr)[1])  # as most people choose, though not Neutron
         if seed.pool:
             body["allocation_pools"] = [{"start": seed.pool[0], "end": seed.pool[1]}]
         return subnets.new_subnet(self._store, network, body)
@@ -158,35 +160,16 @@ class Planter:
         project_id = next(iter(self._projects.values()))
         router = self._store.add("routers", {**blank_router(), "name": name, "project_id": project_id})
         for network in external:
-            port = self._trusted_port(network, "network:router_gateway", router["id"], None)
+            port = trusted_port(self._store, network, GATEWAY, router["id"], project_id="")
             info = {"network_id": network["id"], "enable_snat": True, "external_fixed_ips": port["fixed_ips"]}
             self._store.change("routers", router["id"], external_gateway_info=info)
 
     def _router_port(self, network: Doc, subnet: Doc, port_id: str, mac: str) -> None:
-        router = self._store.all("routers")[0]
-        fixed_ips = [{"subnet_id": subnet["id"], "ip_address": subnet["gateway_ip"]}]
-        port = self._trusted_port(network, "network:router_interface", router["id"], fixed_ips)
+        router, gateway = self._store.all("routers")[0], subnet["gateway_ip"]
+        project = network["project_id"]
+        port = trusted_port(self._store, network, INTERFACE, router["id"], project_id=project, address=gateway)
         self._store.drop("ports", port["id"])
         self._store.add("ports", {**port, "id": port_id or port["id"], "mac_address": mac or port["mac_address"]})
-
-    def _trusted_port(self, network: Doc, owner: str, router_id: str, fixed_ips: list[Doc] | None) -> Doc:
-        if fixed_ips is None:
-            body: Doc = {"network_id": network["id"], "device_owner": owner, "project_id": ""}
-            made = self._ports.make(_root(""), body)
-            self._store.drop("ports", made["id"])
-            fixed_ips = made["fixed_ips"]
-        project_id = "" if owner == "network:router_gateway" else network["project_id"]
-        doc = {
-            **blank_port(),
-            "network_id": network["id"],
-            "project_id": project_id,
-            "mac_address": random_mac(),
-            "device_owner": owner,
-            "device_id": router_id,
-            "fixed_ips": fixed_ips,
-            "port_security_enabled": False,
-        }
-        return self._store.add("ports", doc)
 
     def _named(self, table: str, name: str) -> Doc:
         for doc in self._store.all(table):

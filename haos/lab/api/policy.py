@@ -20,12 +20,36 @@ ENFORCED = {
         "binding:host_id",
         "binding:profile",
     ),
-    "network": ("shared", "router:external", "port_security_enabled"),
+    "network": (
+        "shared",
+        "router:external",
+        "is_default",
+        "port_security_enabled",
+        "provider:network_type",
+        "provider:physical_network",
+        "provider:segmentation_id",
+    ),
+    "router": ("external_gateway_info", "ha"),
     "floatingip": ("floating_ip_address",),
 }
 """Attributes with a policy of their own, in the order in which Neutron checks them."""
 
-DEFAULTS: dict[str, object] = {"device_id": "", "device_owner": "", "shared": False, "router:external": False}
+DEFAULTS: dict[str, dict[str, object]] = {
+    "port": {"device_id": "", "device_owner": ""},
+    "network": {"shared": False, "router:external": False, "is_default": False, "port_security_enabled": True},
+}
+"""What an attribute is set to anyway; saying so needs no permission at creation."""
+ADMINS = frozenset(
+    {
+        "shared",
+        "router:external",
+        "is_default",
+        "provider:network_type",
+        "provider:physical_network",
+        "provider:segmentation_id",
+    }
+)
+"""Attributes of a network that admins alone may set."""
 
 
 def rule_text(action: str, body: Mapping[str, Any]) -> str:
@@ -33,11 +57,12 @@ def rule_text(action: str, body: Mapping[str, Any]) -> str:
     verb, _, singular = action.partition("_")
     text = f"rule:{action}"
     for name in ENFORCED.get(singular, ()):
-        if name not in body or (verb == "create" and body[name] == DEFAULTS.get(name)):
+        if name not in body or (verb == "create" and body[name] == DEFAULTS.get(singular, {}).get(name, ...)):
             continue
         part = f"rule:{action}:{name}"
         value = body[name]
         keys = [key for item in value for key in item] if isinstance(value, list) else []
+        keys = list(value) if name == "external_gateway_info" and value else keys
         if keys:
             inner = " and ".join(f"rule:{action}:{name}:{key}" for key in keys)
             part = f"({part} and ({inner}))"
@@ -56,8 +81,8 @@ def sees_network(caller: Caller, network: Doc) -> bool:
 
 
 def sees_subnet(caller: Caller, subnet: Doc, network: Doc) -> bool:
-    """Say whether a subnet is the caller's or of a network that is."""
-    return _own(caller, subnet) or _own(caller, network) or network["shared"]
+    """Say whether a subnet is the caller's or of a network that the caller sees."""
+    return _own(caller, subnet) or sees_network(caller, network)
 
 
 def sees_port(caller: Caller, port: Doc, network: Doc) -> bool:
@@ -110,8 +135,15 @@ def check_delete_port(caller: Caller, port: Doc, network: Doc) -> None:
 def check_network(caller: Caller, action: str, body: Mapping[str, Any], network: Doc | None = None) -> None:
     """Keep others' networks, and sharing, from members."""
     own = network is None or _own(caller, network)
-    reserved = any(body.get(name) for name in ("shared", "router:external"))
+    reserved = any(body.get(name) for name in ADMINS)
     if not caller.writer or not own or (reserved and not caller.admin):
+        raise forbidden(action, body)
+
+
+def check_router(caller: Caller, action: str, body: Mapping[str, Any]) -> None:
+    """Let members choose the network of a router's gateway, and no more of it."""
+    more = set(body.get("external_gateway_info") or ()) - {"network_id"}
+    if not caller.writer or (not caller.admin and (more or "ha" in body)):
         raise forbidden(action, body)
 
 

@@ -11,6 +11,7 @@ from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Co
 from haos.lab.api.errors import neutron
 from haos.lab.api.groups import default_group
 from haos.lab.api.ipam import ROUTER_OWNERS, Allocator, fixed_ips
+from haos.lab.api.listing import NAMED, TAG_FILTERS
 from haos.lab.api.pairs import check_pairs, resolve_pairs
 from haos.lab.api.routing import Caller, Doc
 from haos.lab.api.store import Store
@@ -50,11 +51,13 @@ KIND = Kind(
             "ip_allocation",
             "mac_address",
             "network_id",
-            "port_security_enabled",
             "security_groups",
             "status",
         }
-    ),
+    )
+    | NAMED
+    | TAG_FILTERS,
+    sort_keys=NAMED | {"admin_state_up", "device_id", "device_owner", "mac_address", "network_id", "status"},
     read_only=READ_ONLY
     | {
         "binding:vif_details",
@@ -147,7 +150,7 @@ class Ports(Collection):
         """Delete a port; its floating IPs stay, pointing nowhere."""
         for floating in self.store.where("floatingips", port_id=port_id):
             nowhere: Doc = {"port_id": None, "fixed_ip_address": None, "router_id": None, "status": "DOWN"}
-            self.store.change("floatingips", floating["id"], port_details=None, **nowhere)
+            self.store.change("floatingips", floating["id"], **nowhere)
         self.store.drop("ports", port_id)
 
     def _network(self, network_id: str) -> Doc:

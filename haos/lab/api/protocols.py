@@ -10,13 +10,13 @@ NUMBERS = {
     "gre": 47,
     "hopopt": 0,
     "icmp": 1,
-    "icmpv6": 58,
     "igmp": 2,
     "ip": 0,
     "ipip": 4,
     "ipv6-encap": 41,
     "ipv6-frag": 44,
     "ipv6-icmp": 58,
+    "icmpv6": 58,
     "ipv6-nonxt": 59,
     "ipv6-opts": 60,
     "ipv6-route": 43,
@@ -29,7 +29,7 @@ NUMBERS = {
     "udplite": 136,
     "vrrp": 112,
 }
-ANY = (None, -1, "-1", "any", "")
+ANY = (None, "any")
 WITH_PORTS = frozenset({6, 17, 33, 132, 136})  # TCP, UDP, DCCP, SCTP, UDP-Lite
 ICMP, ICMPV6 = 1, 58
 ONLY_IPV6 = frozenset({41, 43, 44, 58, 59, 60})

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from ipaddress import ip_interface, ip_network
 
 from haos.lab.api import protocols
-from haos.lab.api.collection import STANDARD, Collection, Kind
-from haos.lab.api.errors import ApiError, invalid, neutron
+from haos.lab.api.attributes import choice
+from haos.lab.api.collection import READ_ONLY, STANDARD, Collection, Kind
+from haos.lab.api.errors import ApiError, neutron
 from haos.lab.api.groups import add_rule
-from haos.lab.api.policy import check_write
-from haos.lab.api.routing import Caller, Doc
+from haos.lab.api.policy import check_write, forbidden
+from haos.lab.api.routing import Call, Caller, Doc, Response
 
 ETHERTYPES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 IDENTITY = (
@@ -22,6 +23,7 @@ IDENTITY = (
     "remote_address_group_id",
     "security_group_id",
 )
+UNSET = ("port_range_min", "port_range_max", "remote_address_group_id", "remote_group_id", "remote_ip_prefix")
 MATCHES = frozenset(
     {
         "security_group_id",
@@ -39,9 +41,12 @@ KIND = Kind(
     table="security_group_rules",
     singular="security_group_rule",
     not_found="SecurityGroupRuleNotFound",
-    post=MATCHES | STANDARD,
+    post=(MATCHES | STANDARD) - {"name"},
     required=("security_group_id", "direction"),
-    filters=MATCHES | {"belongs_to_default_sg"},
+    filters=MATCHES | {"belongs_to_default_sg", "normalized_cidr"},
+    sort_keys=MATCHES - {"remote_address_group_id"},
+    read_only=READ_ONLY - {"status", "tags"},
+    converters={"direction": choice("ingress", "egress")},
 )
 
 
@@ -52,16 +57,32 @@ class Rules(Collection):
 
     def make(self, caller: Caller, body: Doc) -> Doc:
         check_write(caller, "create_security_group_rule", body)
-        group = self._group(caller, body["security_group_id"])
+        group = self._group(body["security_group_id"])
+        if not self.visible(caller, group):
+            raise forbidden("create_security_group_rule", {})
         rule = _checked(body)
         if rule["remote_group_id"]:
-            self._group(caller, rule["remote_group_id"])
+            self._remote_group(caller, rule["remote_group_id"])
+        if rule["remote_address_group_id"]:  # the lab has no such groups
+            raise neutron("AddressGroupNotFound", id=rule["remote_address_group_id"])
         wanted = identity(rule)
         for other in self.store.where("security_group_rules", security_group_id=group["id"]):
             if identity(other) == wanted:
                 raise neutron("SecurityGroupRuleExists", rule_id=other["id"])
-        self.store.change("security_groups", group["id"])  # the group's revision grows with its rules
         return add_rule(self.store, group, rule)
+
+    def create(self, call: Call) -> Response:
+        with self.store.transaction():
+            answer = super().create(call)
+            made = answer.body.get(KIND.table) or [answer.body[KIND.singular]]
+            self.store.change("security_groups", made[0]["security_group_id"])  # once, however many rules
+        return answer
+
+    def find(self, caller: Caller, key: str) -> Doc:
+        doc = self.store.get(KIND.table, key)
+        if doc is not None and not self.visible(caller, doc):
+            raise neutron("HTTPNotFound")
+        return super().find(caller, key)
 
     def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
         if len({body["security_group_id"] for body in bodies}) > 1:
@@ -75,11 +96,15 @@ class Rules(Collection):
         super().remove(caller, doc)
         self.store.change("security_groups", doc["security_group_id"])
 
-    def _group(self, caller: Caller, group_id: str) -> Doc:
+    def _group(self, group_id: str) -> Doc:
         group = self.store.get("security_groups", group_id)
-        if group is None or not (caller.admin or group["project_id"] == caller.project_id):
+        if group is None:
             raise neutron("SecurityGroupNotFound", id=group_id)
         return group
+
+    def _remote_group(self, caller: Caller, group_id: str) -> None:
+        if not self.visible(caller, self._group(group_id)):
+            raise neutron("SecurityGroupNotFound", id=group_id)
 
 
 def identity(rule: Doc) -> tuple[object, ...]:
@@ -90,16 +115,16 @@ def identity(rule: Doc) -> tuple[object, ...]:
 
 
 def _number(protocol: str | None, ethertype: str) -> object:
-    if protocol in ("ip", "0", "hopopt"):
+    if protocol in ("ip", "0"):
         return 0
+    if protocol == "hopopt":  # Neutron compares by name and number
+        return protocol
     found = protocols.number(protocol)
     return protocols.ICMPV6 if ethertype == "IPv6" and found == protocols.ICMP else found
 
 
 def _checked(body: Doc) -> Doc:
-    rule = {"port_range_min": None, "port_range_max": None, "remote_group_id": None, "remote_ip_prefix": None, **body}
-    if rule["direction"] not in ("ingress", "egress"):
-        raise invalid("direction", f"'{rule['direction']}' is not in ['ingress', 'egress']")
+    rule = {**dict.fromkeys(UNSET), **body}
     ethertype = str(rule.get("ethertype", "IPv4"))
     if ethertype.lower() not in ETHERTYPES:
         raise neutron("SecurityGroupRuleInvalidEtherType", ethertype=ethertype)
@@ -170,7 +195,7 @@ def _check_remote(rule: Doc) -> None:
         rule["remote_ip_prefix"] = None
         return
     try:
-        remote = ip_interface(text)
+        remote = ip_interface(str(text))  # as text: a number would be an address, too
     except ValueError:
         raise _no_cidr(text) from None
     if rule["ethertype"] != f"IPv{remote.version}":
