@@ -419,14 +419,17 @@ class FakeCloud(FloatingCloud):
     def project_id(self) -> str:
         return PROJECT
 
-    def network(self, name_or_id: str) -> CloudNetwork:
+    def networks(self, names_or_ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        return {ref: self._network(ref) for ref in names_or_ids}
+
+    def _network(self, name_or_id: str) -> CloudNetwork:
         for network in self.world.networks.values():
             if name_or_id in (network.name, network.id):
                 return network
         raise NotFoundError(f"no network {name_or_id!r}")
 
     def network_by_id(self, network_id: str) -> CloudNetwork:
-        return self.network(network_id)
+        return self._network(network_id)
 
     def networks_by_id(self, ids: Sequence[str]) -> dict[str, CloudNetwork]:
         self.requests += 1

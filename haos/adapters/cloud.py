@@ -53,22 +53,28 @@ class OpenStackCloud:
         """Return the token's project."""
         return self._project_id
 
-    def network(self, name_or_id: str) -> CloudNetwork:
-        """Find one network, by name first (1 request), by id second (1 more)."""
-        if not name_or_id:  # Neutron would give every network that has no name
+    def networks(self, names_or_ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        """Find networks by name in one request, then by id those that are none's name (1 request each)."""
+        refs = list(dict.fromkeys(names_or_ids))
+        if not all(refs):  # Neutron would give every network that has no name
             raise NotFoundError("no network is named", hint="openstack network list")
-        found = self._neutron.pages("/networks", f"find network {name_or_id!r}", {"name": name_or_id})
-        if len(found) > 1:
-            ids = ", ".join(item["id"] for item in found)
-            raise AmbiguousError(f"{len(found)} networks are named {name_or_id!r}: {ids}", hint="give the id instead")
-        if found:
-            return parse.network(found[0])
+        found = self._neutron.pages("/networks", f"find network {' and '.join(map(repr, refs))}", {"name": refs})
+        return {ref: self._network(ref, found) for ref in refs}
+
+    def _network(self, ref: str, found: Sequence[Mapping[str, Any]]) -> CloudNetwork:
+        # Some databases compare names without regard to case.
+        named = [item for item in found if item["name"].casefold() == ref.casefold()]
+        if len(named) > 1:
+            ids = ", ".join(item["id"] for item in named)
+            raise AmbiguousError(f"{len(named)} networks are named {ref!r}: {ids}", hint="give the id instead")
+        if named:
+            return parse.network(named[0])
         try:
-            if _is_uuid(name_or_id):
-                return self.network_by_id(name_or_id)
+            if _is_uuid(ref):
+                return self.network_by_id(ref)
         except NotFoundError:
             pass
-        raise NotFoundError(f"no network named {name_or_id!r} is visible", hint="openstack network list")
+        raise NotFoundError(f"no network named {ref!r} is visible", hint="openstack network list")
 
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network."""

@@ -103,6 +103,7 @@ def floating_ip(body: Json) -> FloatingIp:
         port_id=body.get("port_id") or None,
         status=body.get("status") or "",
         description=body.get("description") or "",
+        router_id=body.get("router_id") or None,
         forwards=bool(body.get("port_forwardings")),
         revision=body.get("revision_number"),
     )

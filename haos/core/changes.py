@@ -89,7 +89,7 @@ class MakeFloatingIp:
     """Make a floating IP that leads to the VIP, in one request."""
 
     network_id: str
-    network: str  # its name
+    network: str  # which that is, in words
     vip: Address
 
 

@@ -31,7 +31,8 @@ class FloatingChoice:
     there: FloatingIp | None = None  # leads to the VIP already
     take: FloatingIp | None = None  # leads nowhere, and shall lead to the VIP
     make: bool = False
-    network: CloudNetwork | None = None  # on which it is made
+    network_id: str | None = None  # on which it is made
+    network: str = ""  # which that is, in words
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -160,7 +161,9 @@ def _on_network(
             return FloatingChoice(own, take=mine)
         if own == OwnFloatingIp():
             return FloatingChoice(own, findings=(_in_use(mine),))
-    return FloatingChoice(OwnFloatingIp(), make=True, network=network)
+    if network is None:
+        return FloatingChoice(OwnFloatingIp(), make=True)
+    return FloatingChoice(OwnFloatingIp(), make=True, network_id=network.id, network=network.name)
 
 
 def _other(there: FloatingIp) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from haos.core.checks import Finding, blocker
-from haos.core.model import Port, Router, Subnet
+from haos.core.model import FloatingIp, Port, Router, Subnet
 
 ROUTER_OWNERS = ("network:router_interface", "network:ha_router_replicated_interface")
 """How the `device_owner` of a router's port on a subnet begins, distributed routers included."""
@@ -17,6 +17,7 @@ class Route:
     """The external network that a floating IP is to be from, or why none can be."""
 
     network_id: str | None = None
+    router: str = ""  # its name, where nobody has named the network
     finding: Finding | None = None
 
 
@@ -45,11 +46,16 @@ def find_route(wanted: str | None, subnet: Subnet, ids: Sequence[str], routers: 
     if wanted is not None and (wanted in gateways or unseen):
         return Route(wanted)
     if wanted is None and len(gateways) == 1:
-        return Route(gateways[0])
+        return Route(gateways[0], next(router.name for router in routers if router.gateway_network_id))
     where = f"subnet {subnet.name or subnet.id}"
     if wanted is None and (gateways or unseen):
         return Route(finding=_unclear(where, gateways))
-    return Route(wanted, _nowhere(where, wanted, subnet, ids, gateways))
+    return Route(wanted, finding=_nowhere(where, wanted, subnet, ids, gateways))
+
+
+def is_known(wanted: str | None, ids: Sequence[str], ips: Iterable[FloatingIp]) -> bool:
+    """Say whether another floating IP shows that one of these routers leads to that network."""
+    return any(ip.network_id == wanted and ip.router_id in ids for ip in ips)
 
 
 def _unclear(where: str, gateways: Sequence[str]) -> Finding:

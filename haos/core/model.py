@@ -132,6 +132,7 @@ class FloatingIp:
     port_id: str | None = None  # that it is associated with
     status: str = ""  # Neutron's: ACTIVE, DOWN, ERROR
     description: str = ""
+    router_id: str | None = None  # by which it leads there
     forwards: bool = False  # it serves port forwardings, and so no port as a whole
     revision: int | None = None
 

@@ -154,8 +154,8 @@ def _floating(desired: Desired) -> list[Change]:
     choice, vip = desired.floating, desired.pair.vip
     if choice.take is not None:
         return [TakeFloatingIp(choice.take, vip)]
-    if choice.make and choice.network is not None:
-        return [MakeFloatingIp(choice.network.id, choice.network.name, vip)]
+    if choice.make and choice.network_id is not None:
+        return [MakeFloatingIp(choice.network_id, choice.network, vip)]
     return []
 
 

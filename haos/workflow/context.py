@@ -39,8 +39,11 @@ class Cloud(Protocol):
     def project_id(self) -> str:
         """Return the token's project (no request beyond authentication)."""
 
-    def network(self, name_or_id: str) -> CloudNetwork:
-        """Find one network: by name first, by id second (1 or 2 requests)."""
+    def networks(self, names_or_ids: Sequence[str]) -> dict[str, CloudNetwork]:
+        """Find networks, each reference -> the one: by name first, by id second (1 request; ids 1 more each).
+
+        Raises NotFoundError or AmbiguousError.
+        """
 
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network (1 request)."""

@@ -12,7 +12,7 @@ from haos.core.floating import (
     refuse_ipv6,
     removal_of,
 )
-from haos.core.floating_route import find_route, has_router, routers_on
+from haos.core.floating_route import find_route, has_router, is_known, routers_on
 from haos.core.model import FloatingIp, Pair, Port
 from haos.workflow.context import Cloud
 from haos.workflow.request import CreateRequest
@@ -24,27 +24,24 @@ def look_at_floating(
 ) -> FloatingChoice:
     """Choose the pair's floating IP, with what speaks against it.
 
-    No request where none was asked for and the record has none; 1 where it leads to the VIP already; else 2 or 3.
-    Raises NotFoundError and AmbiguousError for the name of a network.
+    No request where none was asked for and the record has none; 1 where it leads to the VIP already; else 1 or 2.
     """
     wish, own = request.floating, pair.floating if pair else None
     if wish is None and own is None:
         return FloatingChoice()
     if place.subnet.cidr.version != 4:
         return FloatingChoice(own, findings=(refuse_ipv6(place.subnet),))
-    network = cloud.network(wish.network) if wish is not None and wish.network is not None else None
     # Nothing leads to a VIP that is not reserved yet.
     ips = cloud.floating_ips() if reservation is not None or (wish and wish.address) else ()
-    choice = choose(wish, own, reservation.id if reservation else None, ips, network)
-    if not choice.needs_route:
+    choice = choose(wish, own, reservation.id if reservation else None, ips, place.external)
+    wanted, ids = choice.take.network_id if choice.take else choice.network_id, routers_on(place.subnet, place.ports)
+    if not choice.needs_route or is_known(wanted, ids, ips):
         return choice
-    ids = routers_on(place.subnet, place.ports)
-    wanted = choice.take.network_id if choice.take else network.id if network else None
     route = find_route(wanted, place.subnet, ids, cloud.routers(ids) if ids else ())
     if route.finding is not None:
         return replace(choice, findings=(route.finding,))
-    if choice.make and network is None and route.network_id is not None:
-        return replace(choice, network=cloud.network_by_id(route.network_id))
+    if choice.make and choice.network_id is None:
+        return replace(choice, network_id=route.network_id, network=f"the network of router {route.router}'s gateway")
     return choice
 
 

@@ -69,6 +69,7 @@ def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
         request.subnet,
         name=request.name,
         watched=request.watched,
+        external_ref=request.floating.network if request.floating else None,
     )
     project_id = ctx.cloud.project_id()
     name = request.name or names.default_name(node.name for node in place.nodes)

@@ -24,6 +24,7 @@ class Place:
     ports: tuple[Port, ...]  # every visible port of the network
     nodes: tuple[Node, ...]
     observer: Instance | None
+    external: CloudNetwork | None = None  # the one that a floating IP shall be from, where it was named
 
     @property
     def observer_port(self) -> Port | None:
@@ -47,13 +48,15 @@ def resolve_place(
     *,
     name: str | None = None,
     watched: bool = True,
+    external_ref: str | None = None,
 ) -> Place:
-    """Find network, subnet, nodes and, unless nobody is to watch, the observer.
+    """Find network, subnet, nodes and, unless nobody is to watch, the observer; and an external network, if named.
 
     The subnet of a pair that is there is its VIP's. Raises NotFoundError, AmbiguousError, UsageError or
     UnsatisfiableError.
     """
-    network = cloud.network(network_ref)
+    networks = cloud.networks([network_ref, *([external_ref] if external_ref else [])])
+    network = networks[network_ref]
     subnets = cloud.subnets(network.id)
     ports = cloud.ports(network.id)
     found = cloud.instances([*node_refs, *([observer_ref or OBSERVER] if watched else [])])
@@ -67,7 +70,8 @@ def resolve_place(
     subnet = shared_subnet(network, subnets, ports, instances, subnet_ref)
     nodes = tuple(node_on(instance, subnet, ports) for instance in instances)
     observer = find_observer(cloud, observer_ref, found, ports, nodes) if watched else None
-    return Place(network, subnet, subnets, ports, nodes, observer)
+    external = networks[external_ref] if external_ref else None
+    return Place(network, subnet, subnets, ports, nodes, observer, external)
 
 
 def the_one(ref: str, found: Sequence[Instance]) -> Instance:

@@ -36,7 +36,7 @@ def cloud(setup: tuple[requests_mock.Mocker, OpenStackCloud]) -> OpenStackCloud:
 
 def test_network_by_name(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/networks", json=fixture("neutron/networks"))
-    found = cloud.network("ha_lab")
+    found = cloud.networks(["ha_lab"])["ha_lab"]
     assert (found.id, found.project_id, found.shared) == (NETWORK, PROJECT, False)
     assert asked(mock) == ["GET /network/v2.0/networks?name=ha_lab"]
 
@@ -44,8 +44,16 @@ def test_network_by_name(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> N
 def test_network_by_id_takes_one_more_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
     mock.get(f"{NEUTRON}/networks/{NETWORK}", json={"network": fixture("neutron/networks")["networks"][0]})
-    assert cloud.network(NETWORK).name == "ha_lab"
+    assert cloud.networks([NETWORK])[NETWORK].name == "ha_lab"
     assert asked(mock) == [f"GET /network/v2.0/networks?name={NETWORK}", f"GET /network/v2.0/networks/{NETWORK}"]
+
+
+def test_two_networks_by_name_are_one_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    lab = fixture("neutron/networks")["networks"][0]
+    mock.get(f"{NEUTRON}/networks", json={"networks": [{**lab, "id": "p", "name": "public"}, lab]})
+    found = cloud.networks(["ha_lab", "Public"])  # MySQL compares names without regard to case
+    assert {ref: network.id for ref, network in found.items()} == {"ha_lab": NETWORK, "Public": "p"}
+    assert asked(mock) == ["GET /network/v2.0/networks?name=ha_lab&name=Public"]
 
 
 @pytest.mark.parametrize(("ref", "requests"), [("nope", 1), (GONE, 2)])
@@ -53,14 +61,14 @@ def test_no_such_network(cloud: OpenStackCloud, mock: requests_mock.Mocker, ref:
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
     mock.get(f"{NEUTRON}/networks/{GONE}", status_code=404, json={})
     with pytest.raises(NotFoundError, match=f"no network named '{ref}'"):
-        cloud.network(ref)
+        cloud.networks([ref])
     assert len(asked(mock)) == requests
 
 
 def test_two_networks_of_a_name(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": fixture("neutron/networks")["networks"] * 2})
     with pytest.raises(AmbiguousError, match=NETWORK):
-        cloud.network("ha_lab")
+        cloud.networks(["ha_lab"])
 
 
 def test_subnets_and_ports(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:

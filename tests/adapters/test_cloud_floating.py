@@ -21,13 +21,13 @@ from tests.adapters.test_cloud_ports import LOST, steps
 
 PUBLIC, PORT = "9b0142dc-98fe-4c8c-bbfc-bf6969de3af9", "6db78b06-1aa4-4241-9165-7f1bcfd1a3a9"
 VIP, MARK = ip_address("10.210.0.2"), f"haos:vip {PORT}"
-ID = "e2b81a0a-377e-4659-bbef-797bc5611c76"
+ID, ROUTER = "e2b81a0a-377e-4659-bbef-797bc5611c76", "a9cc6681-df66-41ec-a76d-db5729a2021b"
 BODY: dict[str, Any] = {
     "id": ID,
     "project_id": PROJECT,
     "floating_ip_address": "172.24.4.39",
     "floating_network_id": PUBLIC,
-    "router_id": "a9cc6681-df66-41ec-a76d-db5729a2021b",
+    "router_id": ROUTER,
     "port_id": PORT,
     "fixed_ip_address": "10.210.0.2",
     "status": "DOWN",
@@ -37,8 +37,8 @@ BODY: dict[str, Any] = {
     "revision_number": 2,
 }
 FREE = {**BODY, "router_id": None, "port_id": None, "fixed_ip_address": None, "description": ""}
-MADE = FloatingIp(ID, ip_address("172.24.4.39"), PUBLIC, PORT, "DOWN", MARK, revision=2)
-SPARE = replace(MADE, port_id=None, description="")
+MADE = FloatingIp(ID, ip_address("172.24.4.39"), PUBLIC, PORT, "DOWN", MARK, ROUTER, revision=2)
+SPARE = replace(MADE, port_id=None, router_id=None, description="")
 URL = f"{NEUTRON}/floatingips"
 
 

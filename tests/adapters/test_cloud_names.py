@@ -52,7 +52,7 @@ def test_a_network_is_asked_for_by_exactly_its_name(
     cloud: OpenStackCloud, mock: requests_mock.Mocker, name: str
 ) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": [{**fixture("neutron/networks")["networks"][0], "name": name}]})
-    assert cloud.network(name).name == name
+    assert cloud.networks([name])[name].name == name
     assert query(mock) == {"name": [name]}
 
 
@@ -82,7 +82,7 @@ def test_an_instance_is_found_by_exactly_its_name(
 def test_what_is_not_there_is_said_in_one_line(cloud: OpenStackCloud, mock: requests_mock.Mocker, name: str) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
     with pytest.raises(NotFoundError) as error:
-        cloud.network(name)
+        cloud.networks([name])
     assert repr(name) in error.value.reason
     assert error.value.hint == "openstack network list"
     assert error.value.exit_code == 1
@@ -90,7 +90,7 @@ def test_what_is_not_there_is_said_in_one_line(cloud: OpenStackCloud, mock: requ
 
 def test_no_name_is_no_network(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     with pytest.raises(NotFoundError):
-        cloud.network("")
+        cloud.networks([""])
     assert mock.call_count == 0
 
 

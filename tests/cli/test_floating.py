@@ -28,21 +28,27 @@ def world() -> World:
     return routed_world(keepalived="2.2.7")
 
 
+BY_ROUTER = "the network of router ha_router's gateway"
+
+
 @pytest.mark.parametrize(
-    "argv",
+    ("argv", "where"),
     [
-        ("create", "--floating-ip", "--network", "ha_lab", "--nodes", "ha_first,ha_second"),
-        ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip"),
-        ("create", "--network", "ha_lab", "--floating-ip", "--os-cloud", "x", "--nodes", "ha_first,ha_second"),
-        ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip", "-q"),
-        ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip", "public"),
-        ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", f"--floating-ip={PUBLIC}"),
+        (("create", "--floating-ip", "--network", "ha_lab", "--nodes", "ha_first,ha_second"), BY_ROUTER),
+        (("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip"), BY_ROUTER),
+        (
+            ("create", "--network", "ha_lab", "--floating-ip", "--os-cloud", "x", "--nodes", "ha_first,ha_second"),
+            BY_ROUTER,
+        ),
+        (("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip", "-q"), BY_ROUTER),
+        (("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--floating-ip", "public"), "public"),
+        (("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", f"--floating-ip={PUBLIC}"), "public"),
     ],
 )
-def test_it_may_stand_anywhere_with_a_value_or_without(haos: Haos, argv: tuple[str, ...]) -> None:
+def test_it_may_stand_anywhere_with_a_value_or_without(haos: Haos, argv: tuple[str, ...], where: str) -> None:
     ended = haos(*argv, "--dry-run")
     assert ended.code == 0, ended.err
-    assert "  + floating IP    a new one on public, associated with 10.200.51.2\n" in ended.out
+    assert f"  + floating IP    a new one on {where}, associated with 10.200.51.2\n" in ended.out
 
 
 def wish(value: str | bool | None) -> FloatingWish | None:

@@ -16,7 +16,7 @@ from haos.core.floating import (
     origin_of,
     removal_of,
 )
-from haos.core.floating_route import find_route, has_router, routers_on
+from haos.core.floating_route import Route, find_route, has_router, is_known, routers_on
 from haos.core.model import CloudNetwork, FixedIp, FloatingIp, Mode, OwnFloatingIp, Pair, Port, Router, Subnet
 
 VIP_PORT, OTHER_PORT = "vip-port", "somebody"
@@ -49,7 +49,7 @@ def refused(choice: FloatingChoice) -> str:
 def test_where_there_is_none_one_is_made_and_the_record_says_so(wish: FloatingWish) -> None:
     choice = chosen(wish, ip(port_id=OTHER_PORT), ip(B))
     assert (choice.own, choice.make, choice.take, choice.findings) == (MADE, True, None, ())
-    assert choice.network == (PUBLIC if wish is ON_PUBLIC else None)
+    assert (choice.network_id, choice.network) == (("public-id", "public") if wish is ON_PUBLIC else (None, ""))
     assert choose(wish, None, None, (), NETWORKS[wish.network]).make, "a new pair"
 
 
@@ -194,12 +194,20 @@ def test_the_routers_of_a_subnet_are_known_by_their_ports() -> None:
 
 
 def test_the_way_from_outside() -> None:
-    one, two, bare = Router("r1", "r1", "public-id"), Router("r2", "r2", "dmz-id"), Router("r3", "r3")
-    assert find_route(None, SUBNET, ("r1", "r3"), (one, bare)).network_id == "public-id"
+    one, two, bare = Router("r1", "edge", "public-id"), Router("r2", "r2", "dmz-id"), Router("r3", "r3")
+    assert find_route(None, SUBNET, ("r1", "r3"), (bare, one)) == Route("public-id", "edge")
     assert find_route("dmz-id", SUBNET, ("r1", "r2"), (one, two)).network_id == "dmz-id"
     assert find_route("public-id", SUBNET, ("r9",), ()).network_id == "public-id", (
         "another project's: Neutron decides"
     )
+
+
+def test_another_floating_ip_shows_the_way() -> None:
+    there = replace(ip(port_id=OTHER_PORT), router_id="r1")
+    assert is_known(PUBLIC.id, ("r1", "r2"), (ip(), there))
+    assert not is_known(PUBLIC.id, ("r2",), (ip(), there))
+    assert not is_known("dmz-id", ("r1",), (ip(), there))
+    assert not is_known(None, ("r1",), (ip(), there))
 
 
 @pytest.mark.parametrize(

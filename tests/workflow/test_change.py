@@ -302,7 +302,7 @@ def test_contradictions_are_refused_before_anything_is_asked(
 ) -> None:
     world = howto_world()
     ctx = context_of(world)
-    ctx.cloud.network = None  # type: ignore[method-assign, assignment]
+    ctx.cloud.networks = None  # type: ignore[method-assign, assignment]
     with pytest.raises(error, match=reason):
         prepare(request_, ctx)
 

@@ -11,7 +11,7 @@ import pytest
 from haos.core import record
 from haos.core.changes import AdmitVip, MakeFloatingIp, MakeGroup, ReserveVip, TakeFloatingIp, UpdateRecord
 from haos.core.floating import FloatingWish
-from haos.core.model import FixedIp, FloatingIp, OwnFloatingIp, Pair, Port
+from haos.core.model import FixedIp, FloatingIp, Mode, OwnFloatingIp, Pair, Port
 from haos.core.outage import Verdict
 from haos.errors import CloudError, HaosError, NotFoundError, RemoteError, UnsatisfiableError, VerificationError
 from haos.workflow.check import check, check_pair
@@ -424,3 +424,16 @@ def test_killed_in_teardown_the_same_command_completes(request_: CreateRequest) 
             if any(port.device_owner == "haos:vip" for port in world.ports.values()):
                 teardown(None, purge=True, ctx=context_of(world))
             assert world.snapshot() == clean
+
+
+@pytest.mark.parametrize("request_", [ANY, TAKEN])
+def test_where_another_mode_is_tried_it_is_undone_and_given_anew(request_: CreateRequest) -> None:
+    world = prepared_world(None)
+    world.fabric = "arp-cache"
+    created = run(world, request_)
+    assert created.pair.mode is Mode.VMAC
+    assert [created.floating] == leading(world)
+    assert len(world.floating) == (1 if request_ is TAKEN else 2), "the spare one, and one that was made"
+    effects = [name for name in world.effects.names if name.endswith("floating ip")]
+    there, back = ("take", "release") if request_ is TAKEN else ("make", "delete")
+    assert effects == [f"{there} floating ip", f"{back} floating ip", f"{there} floating ip"]
