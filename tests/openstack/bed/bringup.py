@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -199,11 +199,11 @@ def check_outside() -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Keep others from bringing up or taking down meanwhile."""
-    cache_dir().mkdir(parents=True, exist_ok=True)
-    with (cache_dir() / "lock").open("w") as lock:
+    """Keep others from bringing up or taking down meanwhile, whichever cache directory is theirs."""
+    # An abstract socket: it leaves no file, and goes with whoever holds it.
+    with socket.socket(socket.AF_UNIX) as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.bind(f"\0{CONTROL}")
+        except OSError:
             raise BedError("another run is bringing a bed up or down", hint="wait for it") from None
         yield

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
 
-from tests.openstack.bed import bringup, namespaces, pyenv, services
+from tests.openstack.bed import bringup, namespaces, packages, pyenv, services
 from tests.openstack.bed.model import BACKENDS, CONTROL, Bed, BedError
 
 DESCRIPTION = "Real OpenStack services with a real data plane, in network namespaces of their own."
-USAGE_ERROR = 2
+INTERRUPTED = 130
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m tests.openstack", description=DESCRIPTION, allow_abbrev=False)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="up|down|status|exec|run")
-    up = verbs.add_parser("up", help="bring it up, or what is missing of it")
-    run = verbs.add_parser("run", help="bring it up, run pytest -m openstack in it, take it down")
+    up = verbs.add_parser("up", allow_abbrev=False, help="bring it up, or what is missing of it")
+    run = verbs.add_parser(
+        "run",
+        allow_abbrev=False,
+        help="bring it up, run pytest -m openstack with all other arguments in it, take it down",
+    )
     for verb in (up, run):
         verb.add_argument("--backend", choices=BACKENDS, default="ovn", help="Neutron's data plane (default: ovn)")
         verb.add_argument("--no-install", action="store_true", help="say which packages are missing, install none")
@@ -40,6 +45,7 @@ def main(argv: list[str]) -> int:
     if rest and options.verb != "run":
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     bed = Bed.of_user()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _dispatch(bed, options, rest)
     except BedError as error:
@@ -47,6 +53,9 @@ def main(argv: list[str]) -> int:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the next up or down tidies up", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _dispatch(bed: Bed, options: argparse.Namespace, rest: list[str]) -> int:
@@ -74,6 +83,7 @@ def run(bed: Bed, options: argparse.Namespace, arguments: list[str]) -> int:
     running = bringup.is_usable(bed, options.backend) and bool(namespaces.present())
     try:
         bringup.up(bed, options.backend, say, fresh=not running, may_install=not options.no_install)
+        arguments = arguments[1:] if arguments[:1] == ["--"] else arguments
         return inside(bed, [sys.executable, "-m", "pytest", "-m", "openstack", *arguments])
     finally:
         if not options.keep:
@@ -81,11 +91,29 @@ def run(bed: Bed, options: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def inside(bed: Bed, command: list[str]) -> int:
-    """Run a command in the control namespace and return its exit code."""
+    """Run a command in the control namespace and return its exit code, as a shell counts it."""
     if CONTROL not in namespaces.present():
         raise BedError("OpenStack is not up", hint="python -m tests.openstack up")
     enter = ["nsenter", f"--net={namespaces.NETNS / CONTROL}", "--"]
-    return subprocess.run([*enter, *command], env=os.environ | bed.environment(), check=False).returncode
+    environment = os.environ | bed.environment()
+    # After the caller's own programs there is OpenStack's client.
+    environment["PATH"] = f"{environment.get('PATH', packages.SEARCH)}:{pyenv.directory() / 'bin'}"
+    with subprocess.Popen([*enter, *command], env=environment) as child:
+        code = wait_through_signals(child)
+    return code if code >= 0 else 128 - code
+
+
+def wait_through_signals(child: subprocess.Popen[bytes]) -> int:
+    """Wait for a child's end: Ctrl-C reaches it by itself, and it may have to tidy up; SIGTERM is passed on."""
+    previous = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def status(bed: Bed) -> int:

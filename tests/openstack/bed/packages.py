@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -63,6 +64,7 @@ def ensure(log: Path, *, may_install: bool) -> list[str]:
         _apt(["install", "-y", "-q", "--no-install-recommends", *packages], log)
     for link in enabled_links() - before:
         link.unlink()
+    importlib.invalidate_caches()
     if left := missing():
         raise BedError(f"apt-get did not bring {' '.join(left)}", hint=f"see {log}")
     return packages

@@ -78,6 +78,8 @@ class Processes:
     home: Path
     path: str
     records: Path = RUN / "processes"
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list, compare=False)
+    """Those that this run started: kept, so that whoever ends is reaped."""
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of the bed's programs: nothing of the caller's own gets into them."""
@@ -94,6 +96,7 @@ class Processes:
                 daemon.command(), cwd=self.home, env=self.environment(daemon.env), start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+        self.children.append(process)
         if identity := Identity.of(process.pid):
             self._record_of(daemon.name).write_text(identity.render())
 
@@ -115,6 +118,8 @@ class Processes:
         """End daemons, all at once, with SIGTERM to their groups, and after the grace with SIGKILL."""
         wanted = {name: identity for name in names if (identity := self.identity(name)) and identity.runs()}
         _end(list(wanted.values()), grace_s, group=True)
+        for child in self.children:
+            child.poll()
         for name in wanted:
             self._record_of(name).unlink(missing_ok=True)
 
