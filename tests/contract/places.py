@@ -12,6 +12,8 @@ from tests.contract.client import Answer, Client
 
 CIDR, GATEWAY = "10.200.51.0/24", "10.200.51.1"
 POOL = {"start": "10.200.51.32", "end": "10.200.51.254"}
+NEUTRONS_OWN = ("network:dhcp", "network:distributed", "network:router_")
+"""Owners of the ports that go with the network, or with the router's interface on it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def remove_network(admin: Client, network_id: str) -> None:
         if port["device_owner"].startswith("network:router_interface"):
             leave = f"/routers/{port['device_id']}/remove_router_interface"
             assert admin.neutron("PUT", leave, {"port_id": port["id"]}).status == 200
-        elif not port["device_owner"].startswith("network:"):
+        elif not port["device_owner"].startswith(NEUTRONS_OWN):
             remove_port(admin, port["id"])
     removed = admin.neutron("DELETE", f"/networks/{network_id}")
     assert removed.status in (204, 404), removed

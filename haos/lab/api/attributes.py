@@ -30,11 +30,16 @@ def boolean(name: str, value: Any) -> bool:
 
 def text(name: str, value: Any) -> str:
     """Take a string of 255 characters at most."""
+    if wrong := wrong_text(value):
+        raise invalid(name, wrong)
+    return str(value)
+
+
+def wrong_text(value: Any) -> str:
+    """Say what keeps a value from being such a string, nothing if it is one."""
     if not isinstance(value, str):
-        raise invalid(name, f"'{value}' is not a valid string")
-    if len(value) > TEXT_LENGTH:
-        raise invalid(name, f"'{value}' exceeds maximum length of {TEXT_LENGTH}")
-    return value
+        return f"'{value}' is not a valid string"
+    return f"'{value}' exceeds maximum length of {TEXT_LENGTH}" if len(value) > TEXT_LENGTH else ""
 
 
 def uuid(name: str, value: Any) -> str:
@@ -55,11 +60,29 @@ def uuids(name: str, value: Any) -> list[str]:
     """Take a list of different ids; null is the empty list."""
     if value is None:
         return []
-    if not isinstance(value, list):
-        raise invalid(name, f"'{value}' is not a list")
-    if len(set(map(str, value))) < len(value):
-        raise invalid(name, f"Duplicate items in the list: '{', '.join(map(str, value))}'")
+    if wrong := wrong_list(value):
+        raise invalid(name, wrong)
     return [uuid(name, item) for item in value]
+
+
+def different_texts(name: str, value: Any) -> list[str]:
+    """Take a list of different strings."""
+    if wrong := wrong_texts(value):
+        raise invalid(name, wrong)
+    return list(value)
+
+
+def wrong_texts(value: Any) -> str:
+    """Say what keeps a value from being a list of different strings, nothing if it is one."""
+    return wrong_list(value) or next(filter(None, map(wrong_text, value)), "")
+
+
+def wrong_list(value: Any) -> str:
+    """Say that a value is no list, or what it has twice; nothing if it is a list of different things."""
+    if not isinstance(value, list):
+        return f"'{value}' is not a list"
+    twice = dict.fromkeys(str(item) for item in value if value.count(item) > 1)
+    return f"Duplicate items in the list: '{', '.join(twice)}'" if twice else ""
 
 
 def mac(name: str, value: Any) -> str | None:

@@ -16,15 +16,11 @@ NEUTRON: dict[str, tuple[int, str]] = {
         " as the subnet is configured for automatic addresses.",
     ),
     "AllowedAddressPairExhausted": (400, "The number of allowed address pair exceeds the maximum {quota}."),
-    "AllowedAddressPairsMissingIP": (
-        400,
-        "Invalid input for operation: AllowedAddressPair must contain ip_address.",
-    ),
+    "AllowedAddressPairsMissingIP": (400, "AllowedAddressPair must contain ip_address"),
     "BadRequest": (400, "Bad {resource} request: {msg}."),
     "DuplicateAddressPairInRequest": (
         400,
-        "Invalid input for operation: Request contains duplicate address pair: "
-        "mac_address {mac_address} ip_address {ip_address}.",
+        "Request contains duplicate address pair: mac_address {mac_address} ip_address {ip_address}.",
     ),
     "DuplicateSecurityGroupRuleInPost": (409, "Duplicate Security Group Rule in POST."),
     "ExternalGatewayForFloatingIPNotFound": (
@@ -42,6 +38,7 @@ NEUTRON: dict[str, tuple[int, str]] = {
     "GatewayIpInUse": (409, "Current gateway ip {ip_address} already in use by port {port_id}. Unable to update."),
     "HTTPBadRequest": (400, "{msg}"),
     "HTTPForbidden": (403, "{msg}"),
+    "HTTPInternalServerError": (500, "Request Failed: internal server error while processing your request."),
     "HTTPNotFound": (404, "The resource could not be found."),
     "InvalidAllocationPool": (400, "The allocation pool {pool} is not valid."),
     "InvalidInput": (400, "Invalid input for operation: {error_message}."),

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from haos.lab.api import policy
-from haos.lab.api.attributes import boolean, mac, text, uuid, uuids
+from haos.lab.api.attributes import boolean, different_texts, mac, text, uuid, uuids
 from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
 from haos.lab.api.groups import default_group
@@ -69,6 +69,7 @@ KIND = Kind(
     },
     converters={
         "admin_state_up": boolean,
+        "allowed_address_pairs": check_pairs,
         "device_id": text,
         "device_owner": text,
         "fixed_ips": fixed_ips,
@@ -76,6 +77,7 @@ KIND = Kind(
         "network_id": uuid,
         "port_security_enabled": boolean,
         "security_groups": uuids,
+        "tags": different_texts,
     },
 )
 
@@ -114,10 +116,9 @@ class Ports(Collection):
         wanted = body.get("fixed_ips")
         port["fixed_ips"] = allocator.automatic() if wanted is None else allocator.requested(wanted, complete=True)
         port["security_groups"] = self._groups_for_new(caller, port, body)
-        pairs = check_pairs(body.get("allowed_address_pairs"))
-        port["allowed_address_pairs"] = resolve_pairs(pairs, mac)
+        port["allowed_address_pairs"] = resolve_pairs(body.get("allowed_address_pairs", []), mac)
         port["_pair_order"] = self.store.next_order()
-        _check_security(port)
+        _check_security(port, body)
         return self.store.add("ports", port)
 
     def change(self, caller: Caller, doc: Doc, body: Doc) -> Doc:
@@ -132,10 +133,11 @@ class Ports(Collection):
         if "security_groups" in body:
             values["security_groups"] = self._known_groups(caller, doc["project_id"], body["security_groups"])
         if "allowed_address_pairs" in body:  # setting the same pairs again counts as a change, too
-            pairs = check_pairs(body["allowed_address_pairs"])
-            values["allowed_address_pairs"] = resolve_pairs(pairs, merged["mac_address"])
-            values["_pair_order"] = self.store.next_order()
-        _check_security({**doc, **values})
+            pairs = resolve_pairs(body["allowed_address_pairs"], merged["mac_address"])
+            values["allowed_address_pairs"] = pairs
+            if pairs:
+                values["_pair_order"] = self.store.next_order()
+        _check_security({**doc, **values}, body)
         fresh = {name: value for name, value in values.items() if doc.get(name) != value}
         return self.store.change("ports", doc["id"], **fresh) if fresh else doc
 
@@ -173,7 +175,7 @@ class Ports(Collection):
             "device_owner": body.get("device_owner", ""),
             "admin_state_up": admin_up,
             "port_security_enabled": secure,
-            "tags": sorted(set(body.get("tags", ()))),
+            "tags": body.get("tags", []),
             "binding:vnic_type": body.get("binding:vnic_type", "normal"),
             "binding:host_id": body.get("binding:host_id", ""),
         }
@@ -262,10 +264,12 @@ def random_mac() -> str:
     return f"{MAC_PREFIX}:{tail}"
 
 
-def _check_security(port: Doc) -> None:
+def _check_security(port: Doc, body: Doc) -> None:
     """Refuse groups and pairs on a port without port security."""
     if port["port_security_enabled"]:
         return
+    if body.get("security_groups"):
+        raise neutron("PortSecurityAndIPRequiredForSecurityGroups")
     if port["security_groups"]:
         raise neutron("PortSecurityPortHasSecurityGroup")
     if port["allowed_address_pairs"]:

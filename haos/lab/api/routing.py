@@ -48,9 +48,10 @@ class Request:
         try:
             body = json.loads(self.raw or b"{}")
         except ValueError:
-            raise ApiError(400, "Malformed request body", "HTTPBadRequest") from None
+            body = None
         if not isinstance(body, dict):
-            raise ApiError(400, "Malformed request body", "HTTPBadRequest")
+            text = "Body contains invalid data" if self.service == "network" else "Malformed request body"
+            raise ApiError(400, text, "HTTPBadRequest")
         return body
 
 
@@ -121,9 +122,9 @@ class Table:
         known = False
         method = "GET" if request.method == "HEAD" else request.method
         for pattern, route in self._routes:
-            match = pattern.fullmatch(request.path)
+            match = pattern.fullmatch(unquote(request.path))
             if match and route.method in (request.method, method):
-                return route, {name: unquote(part) for name, part in match.groupdict().items()}
+                return route, match.groupdict()
             known = known or match is not None
         if known and request.service != "compute":  # Nova knows of no page there
             raise ApiError(405, "The method is not allowed for this resource.", "HTTPMethodNotAllowed")

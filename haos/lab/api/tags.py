@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from haos.lab.api.attributes import wrong_text, wrong_texts
 from haos.lab.api.collection import Collection, check_revision
 from haos.lab.api.errors import ApiError, neutron
 from haos.lab.api.policy import forbidden
 from haos.lab.api.routing import Call, Doc, Response, Route
 
-MAX_TAG_LENGTH = 255
 MAX_TAGS = 50
 
 
@@ -38,17 +38,15 @@ class Tags:
 
     def check(self, call: Call) -> Response:
         """Say whether a tag is there."""
+        tag = _one(call)
         _, doc = self._find(call)
-        if call.args["tag"] not in doc["tags"]:
-            raise neutron("TagNotFound", tag=call.args["tag"])
+        if tag not in doc["tags"]:
+            raise neutron("TagNotFound", tag=tag)
         return Response(204)
 
     def replace(self, call: Call) -> Response:
         """Set all tags."""
-        body = call.request.json()
-        if "tags" not in body:
-            raise neutron("InvalidInput", error_message="Invalid tags body")
-        tags = _checked(body["tags"])
+        tags = _sent(call)
         self._store(call, tags)
         return Response(200, {"tags": tags})
 
@@ -59,14 +57,15 @@ class Tags:
 
     def add(self, call: Call) -> Response:
         """Add one tag."""
+        tag = _one(call)
         _, doc = self._find(call)
-        self._store(call, _checked(list(dict.fromkeys([*doc["tags"], call.args["tag"]]))))
+        self._store(call, list(dict.fromkeys([*doc["tags"], tag])))
         return Response(201)
 
     def remove(self, call: Call) -> Response:
         """Remove one tag."""
+        tag = _one(call)
         _, doc = self._find(call)
-        tag = call.args["tag"]
         if tag not in doc["tags"]:
             raise neutron("TagNotFound", tag=tag)
         self._store(call, [item for item in doc["tags"] if item != tag])
@@ -76,6 +75,8 @@ class Tags:
         collection = self._collections.get(call.args["collection"])
         if collection is None:
             raise neutron("HTTPNotFound")
+        if collection.store.get(collection.kind.table, call.args["id"]) is None:
+            raise neutron("HTTPInternalServerError")  # where any other request would be answered with 404
         return collection, collection.find(call.caller, call.args["id"])
 
     def _store(self, call: Call, tags: list[str]) -> None:
@@ -85,19 +86,27 @@ class Tags:
             if not call.caller.writer or not own:
                 raise forbidden(f"update_{collection.kind.singular}:tags", {})
             check_revision(call.request, doc)
+            if len(tags) > MAX_TAGS:
+                text = f"The number of tags exceed the per-resource limit of {MAX_TAGS}"
+                raise neutron("BadRequest", resource=collection.kind.table, msg=text)
             if set(tags) != set(doc["tags"]):  # the same tags again do not count as a change
                 collection.store.change(collection.kind.table, doc["id"], tags=tags)
 
 
-def _checked(tags: object) -> list[str]:
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise neutron("InvalidInput", error_message=f"'{tags}' is not a list")
-    if len(set(tags)) < len(tags):
-        raise neutron("InvalidInput", error_message=f"Duplicate items in the list: '{', '.join(tags)}'")
-    for tag in tags:
-        if len(tag) > MAX_TAG_LENGTH:
-            text = f"'{tag}' exceeds maximum length of {MAX_TAG_LENGTH}"
-            raise neutron("InvalidInput", error_message=text)
-    if len(tags) > MAX_TAGS:
-        raise ApiError(400, f"The number of tags exceed the per-resource limit of {MAX_TAGS}", "BadRequest")
-    return list(tags)
+def _sent(call: Call) -> list[str]:
+    try:
+        body = call.request.json()
+    except ApiError:
+        body = {}
+    if "tags" not in body:
+        raise neutron("InvalidInput", error_message="Invalid tags body")
+    if wrong := wrong_texts(body["tags"]):
+        raise neutron("InvalidInput", error_message=wrong)
+    return list(body["tags"])
+
+
+def _one(call: Call) -> str:
+    tag = call.args["tag"]
+    if wrong := wrong_text(tag):
+        raise neutron("InvalidInput", error_message=wrong)
+    return tag
