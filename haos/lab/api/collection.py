@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ FOREIGN_PROJECT = (
     "Specifying 'project_id' or 'tenant_id' other than the authenticated project in request requires admin or advsvc"
     " privileges"
 )
+REVISION = "revision_number="
 EVERYWHERE: Mapping[str, Converter] = {"name": text, "description": text}
 
 
@@ -144,20 +146,26 @@ class Collection:
     def create(self, call: Call) -> Response:
         """Answer POST: one document, or many at once of which all are made or none."""
         body = call.request.json()
+        many = self.kind.table in body
         with self.store.transaction():
-            if self.kind.table in body:
-                if not body[self.kind.table]:
-                    raise bad("Resources required")
-                items = self.make_many(
-                    call.caller, [self.checked(call.caller, item) for item in body[self.kind.table]]
-                )
-                return Response(201, {self.kind.table: [self.view(call.caller, doc) for doc in items]})
-            made = self._make(call.caller, self.checked(call.caller, self._unwrapped(body)))
-            return Response(201, {self.kind.singular: self.view(call.caller, made)})
+            bodies = [self.checked(call.caller, item) for item in self._sent(body)]
+            for project_id in dict.fromkeys(item["project_id"] for item in bodies):
+                more = sum(item["project_id"] == project_id for item in bodies)
+                self.check_quota(project_id, more)
+            made = [self.view(call.caller, doc) for doc in self.make_many(call.caller, bodies)]
+            return Response(201, {self.kind.table: made} if many else {self.kind.singular: made[0]})
+
+    def _sent(self, body: Doc) -> Sequence[object]:
+        if self.kind.table not in body:
+            return [self._unwrapped(body)]
+        items = body[self.kind.table]
+        if not items or not isinstance(items, list):
+            raise bad("Resources required")
+        return items
 
     def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
         """Create several documents."""
-        return [self._make(caller, body) for body in bodies]
+        return [self.make(caller, body) for body in bodies]
 
     def update(self, call: Call) -> Response:
         """Answer PUT on one document."""
@@ -165,27 +173,22 @@ class Collection:
             sent = _owned(call.caller, self._unwrapped(call.request.json()))
             body = self._settled(sent, self.kind.put, "Cannot update read-only attribute {}")
             doc = self.find(call.caller, call.args["id"])
-            check_revision(call.request, doc)
             changed = self.change(call.caller, doc, body)
+            check_revision(call.request, doc)  # at last, as Neutron: what may not be changed at all is told first
             return Response(200, {self.kind.singular: self.view(call.caller, changed)})
 
     def delete(self, call: Call) -> Response:
         """Answer DELETE on one document."""
         with self.store.transaction():
             doc = self.find(call.caller, call.args["id"])
-            check_revision(call.request, doc)
             self.remove(call.caller, doc)
+            check_revision(call.request, doc)
         return Response(204)
 
-    def _make(self, caller: Caller, body: Doc) -> Doc:
-        made = self.make(caller, body)
-        self.check_quota(made["project_id"])
-        return made
-
-    def check_quota(self, project_id: str) -> None:
-        """Refuse what has just been made if it is one too many (the transaction then forgets it)."""
+    def check_quota(self, project_id: str, more: int) -> None:
+        """Refuse what would be too many."""
         limit = self.store.quota(project_id, self.kind.singular)
-        if 0 <= limit < self.store.used(project_id, self.kind.singular):
+        if 0 <= limit < self.store.used(project_id, self.kind.singular) + more:
             raise neutron("OverQuota", overs=[self.kind.singular])
 
     def _unwrapped(self, body: Mapping[str, Any]) -> Doc:
@@ -199,7 +202,7 @@ class Collection:
     def checked(self, caller: Caller, sent: object) -> Doc:
         """Return what a request for a new document asks for, as Neutron would keep it; refuse what cannot be."""
         if not isinstance(sent, dict):
-            raise bad(f"Invalid body {sent!r}")
+            raise bad(f"Object '{self.kind.singular}' contains invalid data")
         body = {"project_id": caller.project_id, **_owned(caller, sent)}
         settled = self._settled(body, self.kind.post, "Attribute '{}' not allowed in POST")
         for name in self.kind.required:
@@ -222,18 +225,13 @@ class Collection:
 
 def check_revision(request: Request, doc: Doc) -> None:
     """Compare `If-Match: revision_number=N`; any other entity tag is ignored, as Neutron does."""
-    for tag in request.headers.get("if-match", "").split(","):
-        name, _, number = tag.strip().strip('"').partition("=")
-        if name != "revision_number":
-            continue
-        if not number.isdecimal():
-            raise neutron(
-                "BadRequest",
-                resource="if-match",
-                msg="Revision number etag must be in the format of revision_number=<int>",
-            )
-        if int(number) != doc["revision_number"]:
-            raise neutron("RevisionNumberConstraintFailed", exp=number, cur=doc["revision_number"])
+    tags = (tag.strip().strip('"') for tag in request.headers.get("if-match", "").split(","))
+    numbers = [tag.removeprefix(REVISION) for tag in tags if tag.startswith(REVISION)]
+    if not all(re.fullmatch(r"-?\d+", number) for number in numbers):
+        msg = "Revision number etag must be in the format of revision_number=<int>"
+        raise neutron("BadRequest", resource="if-match", msg=msg)
+    if numbers and int(numbers[0]) != doc["revision_number"]:
+        raise neutron("RevisionNumberConstraintFailed", exp=numbers[0], cur=doc["revision_number"])
 
 
 def _owned(caller: Caller, body: Mapping[str, Any]) -> Doc:

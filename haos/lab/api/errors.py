@@ -10,6 +10,7 @@ NEUTRON: dict[str, tuple[int, str]] = {
         409,
         "Port Security must be enabled in order to have allowed address pairs on a port.",
     ),
+    "AdminRequired": (403, "User does not have admin privileges: {reason}."),
     "AllocationOnAutoAddressSubnet": (
         400,
         "Invalid input for operation: IPv6 address {ip} cannot be directly assigned to a port on subnet {subnet_id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from haos.lab.api import policy
 from haos.lab.api.attributes import boolean, different_texts, mac, text, uuid, uuids
@@ -103,6 +103,10 @@ class Ports(Collection):
             for name in HIDDEN_FROM_MEMBERS:
                 shown.pop(name, None)
         return shown
+
+    def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
+        # Neutron takes the tags of many new ports, and forgets those of a single one.
+        return [self.make(caller, {**body, "tags": []} if len(bodies) == 1 else body) for body in bodies]
 
     def make(self, caller: Caller, body: Doc) -> Doc:
         network = self._network(body["network_id"])
