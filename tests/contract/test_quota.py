@@ -84,11 +84,7 @@ def test_what_is_no_limit(other: Client, admin: Client, limited: Network) -> Non
     ]
     for quota, kind, text in wrong:
         assert admin.neutron("PUT", path, {"quota": quota}).fault == (400, kind, text)
-    used = 1 + other.neutron("GET", f"{path}/details.json").body["quota"]["port"]["used"]
     assert make_port(other, limited).status == 201
-    below = admin.neutron("PUT", path, {"quota": {"port": used - 1}})
-    assert below.fault == (
-        400,
-        "HTTPBadRequest",
-        f"Quota limit {used - 1} for port must be greater than or equal to already used {used}",
-    )
+    below = admin.neutron("PUT", path, {"quota": {"port": 0}})
+    assert below.fault[:2] == (400, "HTTPBadRequest")
+    assert below.fault[2].startswith("Quota limit 0 for port must be greater than or equal to already used ")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.contract.client import Client
 from tests.contract.places import get_port, put_port
 
@@ -37,6 +39,7 @@ def test_what_counts_as_a_change(member: Client, port: str) -> None:
         ({"description": "d", "device_id": "x", "device_owner": "haos:vip"}, 1),
         ({"device_id": "x", "device_owner": "haos:vip"}, 0),
         ({"description": "d"}, 0),
+        ({"description": "d", "device_id": "x", "device_owner": "haos:vip"}, 1),
         (PAIRS, 1),
         (PAIRS, 1),
         (NO_PAIRS, 1),
@@ -54,3 +57,23 @@ def test_what_counts_as_a_change(member: Client, port: str) -> None:
         assert answer.body["port"]["revision_number"] - now == growth, values
         now = revision(member, port)
         assert answer.body["port"]["revision_number"] == now, values
+
+
+def test_what_may_not_be_changed_at_all_is_told_before_the_revision(
+    member: Client, reader: Client, port: str
+) -> None:
+    put_port(member, port, name="a")
+    stale = "revision_number=1"
+    assert put_port(member, port, stale, colour="red").fault[:2] == (400, "HTTPBadRequest")
+    assert put_port(member, port, stale, allowed_address_pairs=[{}]).fault[:2] == (
+        400,
+        "AllowedAddressPairsMissingIP",
+    )
+    assert put_port(reader, port, stale, name="b").fault[:2] == (403, "PolicyNotAuthorized")
+    assert reader.neutron("DELETE", f"/ports/{port}", If_Match=stale).fault[:2] == (403, "PolicyNotAuthorized")
+
+
+@pytest.mark.parametrize("number", ["x", ""])
+def test_what_is_no_revision(member: Client, port: str, number: str) -> None:
+    text = "Bad if-match request: Revision number etag must be in the format of revision_number=<int>."
+    assert put_port(member, port, f"revision_number={number}", name="a").fault == (400, "BadRequest", text)

@@ -87,3 +87,18 @@ def test_the_tags_of_what_is_not_there_are_an_internal_error(member: Client) -> 
     for method, one in (("GET", ""), ("PUT", "/x"), ("DELETE", "/x")):
         answer = tag(member, method, "9a027a94-e688-45cb-a653-e223ccc9f72e", one)
         assert answer.fault[:2] == (500, "HTTPInternalServerError")
+
+
+def test_whose_tags_they_are(reader: Client, other: Client, port: str) -> None:
+    rule = "rule:{}_port:tags is disallowed by policy"
+    assert tag(reader, "GET", port).status == 200
+    for client, method, one, verb in (
+        (reader, "PUT", "/x", "update"),
+        (reader, "DELETE", "/x", "delete"),
+        (reader, "DELETE", "", "delete"),
+        (other, "GET", "", "get"),
+        (other, "PUT", "/x", "update"),
+        (other, "DELETE", "/x", "delete"),
+    ):
+        refused = tag(client, method, port, one)
+        assert refused.fault == (403, "PolicyNotAuthorized", rule.format(verb)), (method, one)

@@ -120,6 +120,17 @@ def is_mac(value: object) -> bool:
     return isinstance(value, str) and MAC.fullmatch(value) is not None and value.lower() not in NOBODYS_MACS
 
 
+def one_of(*allowed: str) -> Converter:
+    """Take one of some words."""
+
+    def convert(name: str, value: Any) -> str:
+        if value not in allowed:
+            raise invalid(name, f"{value} is not in valid_values")
+        return str(value)
+
+    return convert
+
+
 def plain_mac(address: str) -> str:
     """Spell a MAC address the usual way: lower case, with colons."""
     digits = re.sub(r"[:.-]", "", address.lower())

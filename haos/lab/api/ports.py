@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from haos.lab.api import policy
-from haos.lab.api.attributes import boolean, different_texts, mac, text, uuid, uuids
+from haos.lab.api.attributes import boolean, different_texts, mac, one_of, text, uuid, uuids
 from haos.lab.api.collection import HIDDEN_FROM_MEMBERS, READ_ONLY, STANDARD, Collection, Kind
 from haos.lab.api.errors import neutron
 from haos.lab.api.groups import default_group
@@ -33,6 +33,20 @@ CHANGEABLE = frozenset(
         "port_security_enabled",
         "security_groups",
     }
+)
+ITSELF = frozenset({"admin_state_up", "device_id", "device_owner", "name"})
+VNIC_TYPES = (
+    "accelerator-direct",
+    "accelerator-direct-physical",
+    "baremetal",
+    "direct",
+    "direct-physical",
+    "macvtap",
+    "normal",
+    "remote-managed",
+    "smart-nic",
+    "vdpa",
+    "virtio-forwarder",
 )
 KIND = Kind(
     table="ports",
@@ -70,6 +84,7 @@ KIND = Kind(
     converters={
         "admin_state_up": boolean,
         "allowed_address_pairs": check_pairs,
+        "binding:vnic_type": one_of(*VNIC_TYPES),
         "device_id": text,
         "device_owner": text,
         "fixed_ips": fixed_ips,
@@ -103,10 +118,6 @@ class Ports(Collection):
             for name in HIDDEN_FROM_MEMBERS:
                 shown.pop(name, None)
         return shown
-
-    def make_many(self, caller: Caller, bodies: Sequence[Doc]) -> Sequence[Doc]:
-        # Neutron takes the tags of many new ports, and forgets those of a single one.
-        return [self.make(caller, {**body, "tags": []} if len(bodies) == 1 else body) for body in bodies]
 
     def make(self, caller: Caller, body: Doc) -> Doc:
         network = self._network(body["network_id"])
@@ -143,7 +154,9 @@ class Ports(Collection):
                 values["_pair_order"] = self.store.next_order()
         _check_security({**doc, **values}, body)
         fresh = {name: value for name, value in values.items() if doc.get(name) != value}
-        return self.store.change("ports", doc["id"], **fresh) if fresh else doc
+        # A description beside another attribute of the port itself counts as a change, even if it is none.
+        counts = fresh or ("description" in body and body.keys() & ITSELF)
+        return self.store.change("ports", doc["id"], **fresh) if counts else doc
 
     def remove(self, caller: Caller, doc: Doc) -> None:
         policy.check_delete_port(caller, doc, self._network(doc["network_id"]))
@@ -179,7 +192,6 @@ class Ports(Collection):
             "device_owner": body.get("device_owner", ""),
             "admin_state_up": admin_up,
             "port_security_enabled": secure,
-            "tags": body.get("tags", []),
             "binding:vnic_type": body.get("binding:vnic_type", "normal"),
             "binding:host_id": body.get("binding:host_id", ""),
         }

@@ -33,13 +33,13 @@ class Tags:
 
     def show(self, call: Call) -> Response:
         """List the tags."""
-        _, doc = self._find(call)
+        _, doc = self._find(call, "get")
         return Response(200, {"tags": doc["tags"]})
 
     def check(self, call: Call) -> Response:
         """Say whether a tag is there."""
         tag = _one(call)
-        _, doc = self._find(call)
+        _, doc = self._find(call, "get")
         if tag not in doc["tags"]:
             raise neutron("TagNotFound", tag=tag)
         return Response(204)
@@ -47,44 +47,47 @@ class Tags:
     def replace(self, call: Call) -> Response:
         """Set all tags."""
         tags = _sent(call)
-        self._store(call, tags)
+        self._store(call, "update", tags)
         return Response(200, {"tags": tags})
 
     def clear(self, call: Call) -> Response:
         """Remove all tags."""
-        self._store(call, [])
+        self._store(call, "delete", [])
         return Response(204)
 
     def add(self, call: Call) -> Response:
         """Add one tag."""
         tag = _one(call)
-        _, doc = self._find(call)
-        self._store(call, list(dict.fromkeys([*doc["tags"], tag])))
+        _, doc = self._find(call, "update")
+        self._store(call, "update", list(dict.fromkeys([*doc["tags"], tag])))
         return Response(201)
 
     def remove(self, call: Call) -> Response:
         """Remove one tag."""
         tag = _one(call)
-        _, doc = self._find(call)
+        _, doc = self._find(call, "delete")
         if tag not in doc["tags"]:
             raise neutron("TagNotFound", tag=tag)
-        self._store(call, [item for item in doc["tags"] if item != tag])
+        self._store(call, "delete", [item for item in doc["tags"] if item != tag])
         return Response(204)
 
-    def _find(self, call: Call) -> tuple[Collection, Doc]:
+    def _find(self, call: Call, verb: str) -> tuple[Collection, Doc]:
+        """Return what the tags are of, if the caller may do with them what the verb says."""
         collection = self._collections.get(call.args["collection"])
         if collection is None:
             raise neutron("HTTPNotFound")
-        if collection.store.get(collection.kind.table, call.args["id"]) is None:
+        doc = collection.store.get(collection.kind.table, call.args["id"])
+        if doc is None:
             raise neutron("HTTPInternalServerError")  # where any other request would be answered with 404
-        return collection, collection.find(call.caller, call.args["id"])
+        caller = call.caller
+        own = caller.admin or doc["project_id"] == caller.project_id
+        if not (collection.visible(caller, doc) if verb == "get" else caller.writer and own):
+            raise forbidden(f"{verb}_{collection.kind.singular}:tags", {})
+        return collection, doc
 
-    def _store(self, call: Call, tags: list[str]) -> None:
-        collection, doc = self._find(call)
+    def _store(self, call: Call, verb: str, tags: list[str]) -> None:
+        collection, doc = self._find(call, verb)
         with collection.store.transaction():
-            own = call.caller.admin or doc["project_id"] == call.caller.project_id
-            if not call.caller.writer or not own:
-                raise forbidden(f"update_{collection.kind.singular}:tags", {})
             check_revision(call.request, doc)
             if len(tags) > MAX_TAGS:
                 text = f"The number of tags exceed the per-resource limit of {MAX_TAGS}"
