@@ -182,6 +182,10 @@ class World(Protocol):
         """Lose all frames of a port, both ways, from now on; or let them pass again."""
 
 
+IDLE_CONSOLE = "FAKE CONSOLE OUTPUT\nANOTHER\nLAST LINE"
+"""What Nova's own fake driver shows."""
+
+
 @dataclass
 class IdleWorld:
     """A World in which nothing happens but what is asked: for tests of the API alone."""
@@ -223,7 +227,7 @@ class IdleWorld:
         return self.powers[guest_id]
 
     def console(self, guest_id: str) -> str:
-        return self.consoles.get(guest_id, "")
+        return self.consoles.get(guest_id, IDLE_CONSOLE)
 
     def cut(self, port_id: str, *, dark: bool) -> None:
         (self.dark.add if dark else self.dark.discard)(port_id)

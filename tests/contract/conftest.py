@@ -19,6 +19,7 @@ import pytest
 
 from tests.contract.client import Client
 from tests.contract.places import Network, made_network, make_port, remove_port
+from tests.contract.servers import Pair, made_pair
 from tests.contract.side import Side, lab_side, openstack_side
 from tests.contract.things import Things, listed
 
@@ -106,3 +107,10 @@ def public(member: Client) -> str:
     """The id of the external network."""
     [network] = listed(member, "networks", "router:external=true")
     return str(network["id"])
+
+
+@pytest.fixture(scope="session")
+def pair(member: Client, admin: Client) -> Iterator[Pair]:
+    """Two servers for all tests; whoever changes one puts it back."""
+    with made_pair(member, admin) as made:
+        yield made

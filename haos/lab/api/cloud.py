@@ -10,16 +10,20 @@ from pathlib import Path
 from haos.lab.api.accesslog import AccessLog
 from haos.lab.api.admin import LabApi
 from haos.lab.api.compute import ComputeApi
-from haos.lab.api.compute_extras import ExtrasApi, check_version, version_headers
+from haos.lab.api.compute_actions import ActionsApi
+from haos.lab.api.compute_attached import AttachedApi
+from haos.lab.api.compute_extras import ExtrasApi
+from haos.lab.api.compute_tags import TagsApi
 from haos.lab.api.errors import ApiError, body_of
 from haos.lab.api.fabric_view import fabric, floating_addresses
 from haos.lab.api.faults import Faults
 from haos.lab.api.http import Server
 from haos.lab.api.identity import IdentityApi, caller_of
 from haos.lab.api.instances import Instances
+from haos.lab.api.microversions import check_version, version_headers
 from haos.lab.api.network import NetworkApi
 from haos.lab.api.planting import Planter
-from haos.lab.api.routing import NOBODY, Call, Request, Response, Table
+from haos.lab.api.routing import Call, Request, Response, Table
 from haos.lab.api.seed import CloudSeed
 from haos.lab.api.store import Store
 from haos.lab.api.tokens import Tokens
@@ -56,10 +60,12 @@ class Cloud:
             faults=self._faults,
             log=lambda: self._log,
         )
+        parts = (ComputeApi, ActionsApi, AttachedApi, TagsApi)
+        nova = [part(self._store, self._instances, network.ports) for part in parts]
         return Table(
             [
                 *IdentityApi(seed, self._tokens).routes(),
-                *ComputeApi(self._store, self._instances, network.ports).routes(),
+                *(route for part in nova for route in part.routes()),
                 *ExtrasApi(self._store).routes(),
                 *network.routes(),
                 *lab.routes(),
@@ -119,7 +125,7 @@ class Cloud:
             caller = caller_of(self._tokens, request.headers.get("x-auth-token", ""), public=route.public)
             call = Call(request, caller, args)
             if request.service == "compute":
-                check_version(call)
+                check_version(request)
             response = route.handler(call)
         except ApiError as error:
             return _refused(request, error)
@@ -130,7 +136,8 @@ class Cloud:
     def _finished(self, request: Request, response: Response) -> Response:
         headers = {"X-Openstack-Request-Id": f"req-{uuid.uuid4()}"}
         if request.service == "compute":
-            headers |= version_headers(Call(request, NOBODY, {}))
+            headers["X-Compute-Request-Id"] = headers["X-Openstack-Request-Id"]
+            headers |= version_headers(request)
         return Response(response.status, response.body, {**headers, **response.headers})
 
 

@@ -6,17 +6,21 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from haos.lab.api.routing import Call, Caller, Doc
+from haos.lab.api.microversions import Version
+from haos.lab.api.routing import Caller, Doc
 from haos.lab.api.store import Store, new_id, now
 from haos.lab.model import Power
 
-MIN_VERSION, MAX_VERSION = (2, 1), (2, 96)
 ZONE = "nova"
 IMAGE: Doc = {"id": "5e3c0b1d-9f57-4f5a-9a39-3a7c8c0d2b11", "name": "lab-base"}
 FLAVOR: Doc = {"id": "1", "name": "m1.tiny", "ram": 512, "vcpus": 1, "disk": 1}
 VM_STATES = {Power.ACTIVE: "active", Power.SHUTOFF: "stopped", Power.PAUSED: "paused"}
 POWER_STATES = {Power.ACTIVE: 1, Power.PAUSED: 3, Power.SHUTOFF: 4}
 REBOOTING = {"rebooting": "REBOOT", "rebooting_hard": "HARD_REBOOT"}
+FIRST_SHOWN_BY_PUT = (2, 75)
+"""Before, an update's answer leaves out what extensions of Nova once added."""
+EXTENSIONS = ("OS-EXT-", "OS-SRV-USG:", "os-extended-volumes:")
+EXTENDED = frozenset({"config_drive", "key_name", "security_groups"})
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,14 @@ class State:
 
     @property
     def vm_state(self) -> str:
-        if self.power is None:
-            return "deleted" if self.task == "deleting" else "building"
-        return VM_STATES[self.power]
+        return "building" if self.power is None else VM_STATES[self.power]
 
     @property
     def status(self) -> str:
         """Nova's word for both together."""
         if self.power is None:
-            return "DELETED" if self.task == "deleting" else "BUILD"
-        return REBOOTING.get(self.task or "", self.power.value)
+            return "BUILD"
+        return REBOOTING.get(self.task or "", "ACTIVE") if self.power is Power.ACTIVE else self.power.value
 
 
 def new_server(*, project_id: str, name: str, user_id: str = "", host: str = "lab-host-1") -> Doc:
@@ -56,20 +58,10 @@ def new_server(*, project_id: str, name: str, user_id: str = "", host: str = "la
         "_host": host,
         "_task": None,
         "_booted": False,
+        "_last_power": None,
         "_keys": (),
         "_own_ports": (),
     }
-
-
-def version_of(call: Call) -> tuple[int, int]:
-    """Return the microversion that a request asks for."""
-    text = call.request.headers.get("openstack-api-version", "")
-    service, _, number = text.partition(" ")
-    number = number if service == "compute" else call.request.headers.get("x-openstack-nova-api-version", "")
-    if number == "latest":
-        return MAX_VERSION
-    major, _, minor = number.partition(".")
-    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else MIN_VERSION
 
 
 def host_id(server: Doc) -> str:
@@ -100,29 +92,30 @@ def _address(text: str, kind: str, mac: str) -> Doc:
     }
 
 
-def group_names(store: Store, server: Doc) -> list[str]:
-    """Return the names of the security groups on a server's ports."""
+def groups(store: Store, server: Doc) -> list[Doc]:
+    """Return the security groups on a server's ports."""
     ids = {group for port in store.where("ports", device_id=server["id"]) for group in port["security_groups"]}
-    return [group["name"] for group in store.all("security_groups") if group["id"] in ids]
+    return [group for group in store.all("security_groups") if group["id"] in ids]
 
 
 def brief(server: Doc, base: str) -> Doc:
     """Show a server in the short list."""
-    return {"id": server["id"], "name": server["name"], "links": links(server["id"], base)}
+    return {"id": server["id"], "name": server["name"], "links": links("servers", server["id"], base)}
 
 
-def links(server_id: str, base: str) -> list[Doc]:
-    """Return a server's links."""
-    bare = base.removesuffix("/v2.1")
-    return [
-        {"rel": "self", "href": f"{base}/servers/{server_id}"},
-        {"rel": "bookmark", "href": f"{bare}/servers/{server_id}"},
-    ]
+def links(collection: str, key: str, base: str) -> list[Doc]:
+    """Return the links of a server or a flavor."""
+    return [{"rel": "self", "href": f"{base}/{collection}/{key}"}, bookmark(collection, key, base)]
 
 
-def full(store: Store, server: Doc, state: State, call: Call, base: str) -> Doc:
+def bookmark(collection: str, key: str, base: str) -> Doc:
+    """Return the link that names no version."""
+    return {"rel": "bookmark", "href": f"{base.removesuffix('/v2.1')}/{collection}/{key}"}
+
+
+def full(store: Store, server: Doc, state: State, version: Version, *, caller: Caller, base: str) -> Doc:
     """Show a server with all its details, as the microversion wants them."""
-    version = version_of(call)
+    up = state.power is not None
     shown: Doc = {
         **brief(server, base),
         "status": state.status,
@@ -130,45 +123,68 @@ def full(store: Store, server: Doc, state: State, call: Call, base: str) -> Doc:
         "user_id": server["user_id"],
         "created": server["created"],
         "updated": server["updated"],
-        "hostId": host_id(server),
-        "addresses": addresses(store, server),
+        "hostId": host_id(server) if up else "",
+        "addresses": addresses(store, server) if up else {},
         "metadata": server["metadata"],
-        "image": {"id": IMAGE["id"], "links": []},
-        "flavor": _flavor(version),
+        "image": _image(version, base),
+        "flavor": _flavor(version, base),
         "accessIPv4": "",
         "accessIPv6": "",
         "config_drive": "",
         "key_name": None,
-        "progress": 0,
         "OS-DCF:diskConfig": "MANUAL",
-        "OS-EXT-AZ:availability_zone": ZONE,
+        "OS-EXT-AZ:availability_zone": ZONE if up else "",
         "OS-EXT-STS:vm_state": state.vm_state,
         "OS-EXT-STS:task_state": state.task,
         "OS-EXT-STS:power_state": POWER_STATES[state.power] if state.power else 0,
-        "OS-SRV-USG:launched_at": server["created"].rstrip("Z") + ".000000",
+        "OS-SRV-USG:launched_at": server["created"].rstrip("Z") + ".000000" if up else None,
         "OS-SRV-USG:terminated_at": None,
         "os-extended-volumes:volumes_attached": [],
-        "security_groups": [{"name": name} for name in group_names(store, server)],
     }
-    return shown | _newer(server, version) | _for_admins(server, call.caller)
+    if up:
+        shown["security_groups"] = [{"name": group["name"]} for group in groups(store, server)]
+    if state.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT"):
+        shown["progress"] = 0
+    return shown | _newer(server, version) | _for_admins(server, caller)
 
 
-def _flavor(version: tuple[int, int]) -> Doc:
+def as_updated(shown: Doc, version: Version) -> Doc:
+    """Show a server in the answer to an update."""
+    if version >= FIRST_SHOWN_BY_PUT:
+        return shown
+    kept = {key: value for key, value in shown.items() if key not in EXTENDED and not key.startswith(EXTENSIONS)}
+    bare = {name: [bare_address(item) for item in items] for name, items in shown["addresses"].items()}
+    return {**kept, "addresses": bare}
+
+
+def bare_address(item: Doc) -> Doc:
+    """Show an address where nothing more is told of it."""
+    return {"addr": item["addr"], "version": item["version"]}
+
+
+def _image(version: Version, base: str) -> Doc:
+    shown = {"id": IMAGE["id"], "links": [bookmark("images", IMAGE["id"], base)]}
+    return shown if version < (2, 98) else {**shown, "properties": {"base_image_ref": IMAGE["id"]}}
+
+
+def _flavor(version: Version, base: str) -> Doc:
     if version < (2, 47):
-        return {"id": FLAVOR["id"], "links": []}
+        return {"id": FLAVOR["id"], "links": [bookmark("flavors", FLAVOR["id"], base)]}
     small = {name: FLAVOR[name] for name in ("ram", "vcpus", "disk")}
     return {**small, "original_name": FLAVOR["name"], "ephemeral": 0, "swap": 0, "extra_specs": {}}
 
 
-def _newer(server: Doc, version: tuple[int, int]) -> Doc:
-    since: dict[tuple[int, int], tuple[str, Any]] = {
+def _newer(server: Doc, version: Version) -> Doc:
+    since: dict[Version, tuple[str, Any]] = {
         (2, 9): ("locked", False),
         (2, 19): ("description", server["description"]),
         (2, 26): ("tags", list(server["tags"])),
         (2, 63): ("trusted_image_certificates", None),
         (2, 71): ("server_groups", []),
         (2, 73): ("locked_reason", None),
+        (2, 90): ("OS-EXT-SRV-ATTR:hostname", server["name"].lower()),
         (2, 96): ("pinned_availability_zone", None),
+        (2, 100): ("scheduler_hints", {}),
     }
     return dict(item for first, item in since.items() if version >= first)
 

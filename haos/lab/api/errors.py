@@ -171,7 +171,7 @@ MALFORMED = (
 )
 NO_SUCH_PAGE = "HTTPNotFound"
 """The kind of an error about a path that nobody answers."""
-PAGE = "<html><head><title>{status} {title}</title></head><body><h1>{status} {title}</h1>{message}</body></html>"
+PAGE = "<!doctype html>\n<html lang=en>\n<title>404 {title}</title>\n<h1>{title}</h1>\n<p>{message}</p>\n"
 
 
 class ApiError(Exception):
@@ -212,8 +212,11 @@ def malformed(part: str, whole: str) -> ApiError:
 
 def body_of(service: str, error: ApiError) -> dict[str, Any] | str:
     """Write an error as the service would, a str being HTML; a 401 always comes from Keystone's middleware."""
-    if error.kind == NO_SUCH_PAGE and service in ("identity", "compute", "image"):
-        return PAGE.format(status=error.status, title=TITLES[error.status], message=error.message)
+    title = TITLES.get(error.status, "Error")
+    if error.kind == NO_SUCH_PAGE and service == "identity":
+        return PAGE.format(title=title, message=error.message)
+    if error.kind == NO_SUCH_PAGE and service in ("compute", "image"):
+        return {"message": f"{error.message}<br /><br />\n\n\n", "code": f"{error.status} {title}", "title": title}
     if error.kind == "HTTPMethodNotAllowed" and service == "identity":
         return {"message": "The method is not allowed for the requested URL."}
     if service == "network" and error.status != 401:
@@ -222,5 +225,4 @@ def body_of(service: str, error: ApiError) -> dict[str, Any] | str:
     if service == "compute" and error.status != 401:
         key = NOVA_KEYS.get(error.status, "computeFault")
         return {key: {"code": error.status, "message": error.message}}
-    title = TITLES.get(error.status, "Error")
     return {"error": {"code": error.status, "message": error.message, "title": title}}

@@ -52,9 +52,12 @@ class Instances:
         self._threads: list[threading.Thread] = []
 
     def power(self, server_id: str) -> Power | None:
-        """Say what an instance does; None if there is none or it is not booted yet."""
+        """Say what an instance does, or did before its end began; None if there is none or it is not booted yet."""
         server = self._store.get("servers", server_id)
-        return self._world.power(server_id) if server is not None and server["_booted"] else None
+        if server is None or not server["_booted"]:
+            return None
+        last: Power | None = server["_last_power"]
+        return last or self._world.power(server_id)
 
     def state(self, server: Doc) -> State:
         """Say what a server does and what is being done to it."""
@@ -85,15 +88,17 @@ class Instances:
         """Order an action, or refuse it with 409 if the server's state does not allow it."""
         state = self.state(server)
         verb = action.removesuffix("_hard")
-        if state.task is not None:
-            self._refuse(server, verb, f"task_state {state.task}")
         if state.vm_state not in ALLOWED[action]:
             self._refuse(server, verb, f"vm_state {state.vm_state}")
+        if state.task is not None:
+            self._refuse(server, verb, f"task_state {state.task}")
         self._store.change("servers", server["id"], _task=TASKS[action])
         self._run(lambda: self._carry_out(server["id"], action))
 
     def delete(self, server: Doc, ports: Ports) -> None:
         """Order the end of a server; the ports that Nova made go with it, others are only unplugged."""
+        if server["_task"] == "deleting":
+            return
         self._store.change("servers", server["id"], _task="deleting")
         self._run(lambda: self._delete(server, ports))
 
@@ -130,7 +135,7 @@ class Instances:
 
     def _delete(self, server: Doc, ports: Ports) -> None:
         if server["_booted"]:  # nobody asks the world any more for what it is about to forget
-            self._store.change("servers", server["id"], _booted=False)
+            self._store.change("servers", server["id"], _last_power=self._world.power(server["id"]))
             self._world.delete(server["id"])
         with self._store.transaction():
             for port in self._store.where("ports", device_id=server["id"]):

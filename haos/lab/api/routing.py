@@ -120,7 +120,8 @@ class Table:
     def find(self, request: Request) -> tuple[Route, dict[str, str]]:
         """Return the route of a request and the path's named parts, or raise 404 or 405."""
         known = False
-        method = "GET" if request.method == "HEAD" else request.method
+        heads = request.service != "compute"  # Nova knows no HEAD
+        method = "GET" if request.method == "HEAD" and heads else request.method
         for pattern, route in self._routes:
             match = pattern.fullmatch(unquote(request.path))
             if match and route.method in (request.method, method):
