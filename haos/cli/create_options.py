@@ -98,8 +98,8 @@ _WHERE = (
         type=click.UNPROCESSED,
         callback=as_floating,
         metavar="[NET|ADDRESS]",
-        help="Associate a floating IP with the VIP: a new one on the network of the router's gateway, or on that "
-        "network, or that free one of the project.",
+        help="Associate a floating IP with the VIP: a new one from external network NET (default: the one of the "
+        "router's gateway), or ADDRESS, a free one that the project has.",
     ),
 )
 _HOW = (
