@@ -174,7 +174,7 @@ def take_down(bed: Bed, say: Say) -> None:
 
 def leftovers() -> list[str]:
     """Return what of the bed is still there."""
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "haos-os" in line]
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if f"/{CONTROL}" in line]
     return [
         *(f"process {each.pid}" for each in process.left_over(namespaces.files())),
         *(f"namespace {name}" for name in namespaces.present()),

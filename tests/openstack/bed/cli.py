@@ -49,9 +49,10 @@ def main(argv: list[str]) -> int:
     try:
         return _dispatch(bed, options, rest)
     except BedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        # What went wrong first is not to be lost where the tidying up went wrong too.
+        for each in (error.__context__, error):
+            if isinstance(each, BedError):
+                print(f"error: {each}", *([f"hint: {each.hint}"] if each.hint else []), sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the next up or down tidies up", file=sys.stderr)

@@ -15,7 +15,7 @@ from tests.openstack.bed.switch import Switch
 HYPERVISOR = HYPERVISORS[0]
 NAME = f"hv{HYPERVISOR.number}-l3-agent"
 ALIVE_S = 90.0
-PRIVATELY = 'mount -t tmpfs haos-os /run/netns && exec "$@"'
+PRIVATELY = 'mount -t tmpfs routers /run/netns && exec "$@"'
 """Runs in the mount namespace that `ip netns exec` makes, from which nothing gets back to the machine's."""
 
 

@@ -29,9 +29,11 @@ from typing import Literal
 Backend = Literal["ovn", "ovs"]
 BACKENDS: tuple[Backend, ...] = ("ovn", "ovs")
 
-CONTROL = "haos-os"
-WIRE = "haos-os-wire"
-RUN = Path("/run/haos-os")
+NAME = os.environ.get("HAOS_OPENSTACK_NAME", "haos-os")
+"""Of the bed: two of different names do not meet, neither in namespaces nor in files."""
+CONTROL = NAME
+WIRE = f"{NAME}-wire"
+RUN = Path("/run") / NAME
 """Sockets and process records. In /run: short enough for sockets, and gone at a reboot."""
 
 PASSWORD = "haos-openstack"
@@ -79,7 +81,7 @@ class HypervisorPlace:
     @property
     def netns(self) -> str:
         """The network namespace that its switch, its agents and its ends of guests' links are in."""
-        return f"haos-os-hv{self.number}"
+        return f"{NAME}-hv{self.number}"
 
     @property
     def run(self) -> Path:
@@ -122,7 +124,7 @@ class Bed:
     @classmethod
     def of_user(cls) -> Bed:
         """Return the bed in the user's cache directory, whether it is up or not."""
-        return cls(cache_dir() / "state")
+        return cls(cache_dir() / ("state" if NAME == "haos-os" else f"state-{NAME}"))
 
     @property
     def backend(self) -> Backend:
@@ -179,6 +181,7 @@ class Bed:
             "OS_CLIENT_CONFIG_FILE": str(self.clouds),
             ENVIRONMENT: str(self.state),
             "HAOS_OPENSTACK_BACKEND": self.backend,
+            "HAOS_OPENSTACK_NAME": NAME,
         }
 
 

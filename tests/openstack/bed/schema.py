@@ -43,8 +43,6 @@ class Schemas:
 
     def _keep(self, kept: Path) -> None:
         shutil.rmtree(kept, ignore_errors=True)
-        for old in cache_dir().glob("database-*"):
-            shutil.rmtree(old)
         for name in KEPT:
             database.copy(self.at.var / name, kept / name)
         (kept / "complete").touch()
