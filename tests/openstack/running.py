@@ -71,9 +71,19 @@ def on(site: Site, server: str, command: str, *, ok: bool = True) -> str:
 
 
 def neutron_state(site: Site) -> dict[str, Any]:
-    """Return what Neutron has of the site, as an administrator sees it, without what changes by itself."""
+    """Return what Neutron has of the site, as an administrator sees it, without what changes by itself.
+
+    That is where a reservation port is bound, too: OVN does it, to the node that has the VIP, some time after it has.
+    """
     net = site.admin.network
-    ports = by_id(net.ports(network_id=site.network.id))
+    ports = {
+        key: {
+            name: value
+            for name, value in port.items()
+            if port["device_owner"] != "haos:vip" or not name.startswith("binding_")
+        }
+        for key, port in by_id(net.ports(network_id=site.network.id)).items()
+    }
     return {
         "network": by_id([net.get_network(site.network.id)]),
         "subnets": by_id(net.subnets(network_id=site.network.id)),
@@ -94,3 +104,21 @@ def _is_here(group: Any, site: Site) -> bool:
 def node_state(site: Site, server: str) -> str:
     """Return all that haos could have changed on a node, as text."""
     return on(site, server, NODE_STATE)
+
+
+def equip(site: Site, server: str) -> None:
+    """Install keepalived on a guest, as its owner might have."""
+    on(site, server, "sudo apt-get update -qq && sudo apt-get install -y -qq keepalived >/dev/null 2>&1")
+
+
+def state(site: Site, *nodes: str) -> dict[str, Any]:
+    """Return all that haos could have changed: in Neutron, and on the nodes."""
+    return {**neutron_state(site), **{node: node_state(site, node).splitlines() for node in nodes}}
+
+
+def differences(before: Any, after: Any, where: str = "") -> list[str]:
+    """Say what differs between two states, each place in a line."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [*before, *(key for key in after if key not in before)]
+        return [line for key in keys for line in differences(before.get(key), after.get(key), f"{where}/{key}")]
+    return [] if before == after else [f"{where}: {before!r} -> {after!r}"]

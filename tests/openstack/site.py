@@ -51,7 +51,7 @@ class Site:
         self.admin: Connection = openstack.connect(cloud="haos-openstack-admin")
         self.servers: dict[str, Server] = {}
         self._stack = stack
-        self._made: list[Any] = []
+        self._ordered: list[str] = []
         (run / "guests").mkdir()
         self._guests = Guests(bed, run / "guests")
         stack.callback(self._guests.close)
@@ -62,16 +62,16 @@ class Site:
         self.ssh_config = run / "ssh_config"
         self.ssh_config.write_text(f"Host *\n  User {LOGIN}\n  IdentityFile {self.key}\n  IdentitiesOnly yes\n")
 
-    def boot(self, *names: str, apart: bool = False) -> None:
-        """Make servers and boot their guests; they answer to ssh on return. With `apart` each has its hypervisor."""
-        hints = {"group": self._server_group("anti-affinity")} if apart else {}
-        ordered = []
-        for name in names:
-            ordered.append(self._order(name, hints))
-            if apart:  # two at once trip over Nova's late check, and are scheduled again
-                self._await_built(ordered[-1])
-        made = [self._take(self._await_built(server_id)) for server_id in ordered]
-        for server in made:
+    def boot(self, *names: str, apart: Sequence[str]) -> None:
+        """Make servers and boot their guests, those `apart` on a hypervisor each; they answer to ssh on return."""
+        group = {"group": self._server_group("anti-affinity")}
+        self._stack.callback(self._delete_servers)
+        others = [self._order(name, {}) for name in names if name not in apart]
+        for name in apart:  # two at once would trip over Nova's late check, and be scheduled again
+            self._await_built(self._order(name, group))
+        for server_id in others:
+            self._await_built(server_id)
+        for server in [self._take(server_id) for server_id in self._ordered]:
             self._await_login(server)
 
     def _keep(self, made: Any, delete: Callable[..., object]) -> Any:
@@ -123,18 +123,20 @@ class Site:
             security_groups=[{"name": self.group.id}],
             **({"scheduler_hints": hints} if hints else {}),
         )
-        self._stack.callback(self._delete_server, server.id)
+        self._ordered.append(server.id)
         return str(server.id)
 
-    def _await_built(self, server_id: str) -> str:
+    def _await_built(self, server_id: str) -> None:
         compute = self.member.compute
         compute.wait_for_server(compute.get_server(server_id), interval=0.5, wait=BUILD_S)
-        return server_id
 
-    def _delete_server(self, server_id: str) -> None:
+    def _delete_servers(self) -> None:
         compute = self.member.compute
-        compute.delete_server(server_id)
-        compute.wait_for_delete(compute.get_server(server_id), interval=0.5, wait=BUILD_S)
+        found = [compute.get_server(server_id) for server_id in self._ordered]
+        for server in found:
+            compute.delete_server(server.id)
+        for server in found:
+            compute.wait_for_delete(server, interval=0.5, wait=BUILD_S)
 
     def _take(self, server_id: str) -> Server:
         """Boot the guest that a server is, plugged in where Nova has put it, and give it a floating IP."""
