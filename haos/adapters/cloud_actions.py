@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
-from haos.adapters.cloud_errors import StateError
+from haos.adapters.cloud_errors import LostAnswerError, StateError
 from haos.adapters.cloud_rest import Rest
 from haos.core.model import InstanceAction
+from haos.errors import NotFoundError
 
 TASKS = {
     InstanceAction.START: "powering-on",
@@ -42,11 +45,22 @@ class Actions:
 
     def add_tag(self, port_id: str, tag: str) -> None:
         """Put a tag on a port."""
-        self._neutron.order("PUT", _tag(port_id, tag), f"tag port {port_id}")
+        with self._there(port_id):
+            self._neutron.order("PUT", _tag(port_id, tag), f"tag port {port_id}")
 
     def remove_tag(self, port_id: str, tag: str) -> None:
         """Take a tag off a port; what is gone is fine."""
-        self._neutron.delete(_tag(port_id, tag), f"take a tag off port {port_id}")
+        with suppress(NotFoundError), self._there(port_id):
+            self._neutron.delete(_tag(port_id, tag), f"take a tag off port {port_id}")
+
+    @contextmanager
+    def _there(self, port_id: str) -> Iterator[None]:
+        """Raise NotFoundError if a port is gone: Neutron stumbles over the tags of what is not there (HTTP 500)."""
+        try:
+            yield
+        except LostAnswerError:
+            self._neutron.get(f"/ports/{port_id}", f"get port {port_id}")
+            raise
 
 
 def _tag(port_id: str, tag: str) -> str:

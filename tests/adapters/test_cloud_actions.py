@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import requests_mock
 
 from haos.adapters import cloud_parse
 from haos.adapters.cloud import OpenStackCloud
+from haos.adapters.cloud_errors import LostAnswerError
 from haos.core.model import InstanceAction
 from haos.errors import CloudError, NotFoundError
 from tests.adapters.cloud_double import AT_ONCE, FIRST, NEUTRON, NOVA, asked, fixture
@@ -17,6 +19,13 @@ SERVER = "685b6cdc-7d19-4ff1-a1ff-2d2c1a2b5a0f"
 TAG = "haos-fault:port-down:kTxBMQzDTfSffrTPSuiFyg:1795470603"
 REFUSED = {
     "conflictingRequest": {"code": 409, "message": f"Cannot 'stop' instance {SERVER} while it is in vm_state stopped"}
+}
+STUMBLED = {
+    "NeutronError": {
+        "type": "HTTPInternalServerError",
+        "message": "Request Failed: internal server error while processing your request.",
+        "detail": "",
+    }
 }
 BUSY = {"status_code": 503, "headers": AT_ONCE}
 
@@ -104,6 +113,20 @@ def test_a_tag_is_put_on_and_taken_off(cloud: OpenStackCloud, mock: requests_moc
     cloud.remove_tag(FIRST, TAG)
     cloud.remove_tag(FIRST, TAG)
     assert asked(mock) == [f"PUT {path}"] * 2 + [f"DELETE {path}"] * 3
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_neutron_stumbles_over_the_tags_of_a_port_that_is_gone(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, gone: bool
+) -> None:
+    stumbling: Any = {"status_code": 500, "headers": AT_ONCE, "json": STUMBLED}
+    mock.put(requests_mock.ANY, **stumbling)
+    mock.delete(requests_mock.ANY, **stumbling)
+    mock.get(f"{NEUTRON}/ports/{FIRST}", status_code=404 if gone else 200, json={"port": {}})
+    with pytest.raises(NotFoundError if gone else LostAnswerError):
+        cloud.add_tag(FIRST, TAG)
+    with nullcontext() if gone else pytest.raises(LostAnswerError):
+        cloud.remove_tag(FIRST, TAG)
 
 
 def test_tags_come_with_the_port() -> None:

@@ -83,7 +83,7 @@ def test_fifty_but_not_fifty_one(member: Client, port: str) -> None:
 
 
 def test_the_tags_of_what_is_not_there_are_an_internal_error(member: Client) -> None:
-    """Neutron 2025.1 stumbles here; whoever takes a tag off a port that may be gone must look first."""
+    """Neutron 2025.1 stumbles here; haos looks then whether the port is gone."""
     for method, one in (("GET", ""), ("PUT", "/x"), ("DELETE", "/x")):
         answer = tag(member, method, "9a027a94-e688-45cb-a653-e223ccc9f72e", one)
         assert answer.fault[:2] == (500, "HTTPInternalServerError")
