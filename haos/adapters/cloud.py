@@ -62,8 +62,9 @@ class OpenStackCloud:
         return {ref: self._network(ref, found) for ref in refs}
 
     def _network(self, ref: str, found: Sequence[Mapping[str, Any]]) -> CloudNetwork:
-        # Some databases compare names without regard to case.
-        named = [item for item in found if item["name"].casefold() == ref.casefold()]
+        # Some databases compare names without regard to case; who names one to the letter means that one.
+        alike = [item for item in found if item["name"].casefold() == ref.casefold()]
+        named = [item for item in alike if item["name"] == ref] or alike
         if len(named) > 1:
             ids = ", ".join(item["id"] for item in named)
             raise AmbiguousError(f"{len(named)} networks are named {ref!r}: {ids}", hint="give the id instead")

@@ -27,7 +27,8 @@ class SecurityGroups:
 
     def named(self, name: str) -> tuple[SecurityGroup, ...]:
         """List the project's groups of that name."""
-        return self._list({"name": name, "project_id": self._project_id})
+        found = self._list({"name": name, "project_id": self._project_id})
+        return tuple(group for group in found if group.name == name)  # most databases ignore case
 
     def _list(self, query: Mapping[str, str | list[str]]) -> tuple[SecurityGroup, ...]:
         return tuple(map(parse.group, self._neutron.pages("/security-groups", "list security groups", query)))

@@ -11,6 +11,7 @@ import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
 from haos.errors import (
+    AmbiguousError,
     CloudError,
     ForbiddenError,
     HaosError,
@@ -63,6 +64,22 @@ def test_a_group_is_asked_for_by_exactly_its_name(
     mock.get(f"{NEUTRON}/security-groups", json={"security_groups": []})
     assert cloud.groups_named(name) == ()
     assert query(mock) == {"name": [name], "project_id": [PROJECT]}
+
+
+def test_a_network_is_the_one_named_to_the_letter(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    network = fixture("neutron/networks")["networks"][0]
+    both = [{**network, "id": "upper", "name": "HA"}, {**network, "name": "ha"}]
+    mock.get(f"{NEUTRON}/networks", json={"networks": both})
+    assert cloud.networks(["ha"])["ha"].id == network["id"]
+    with pytest.raises(AmbiguousError):
+        cloud.networks(["Ha"])
+
+
+def test_a_group_whose_name_differs_in_case_is_another(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    group = fixture("neutron/security-groups")["security_groups"][0]
+    both = [{**group, "id": "upper", "name": "haos-WEB"}, {**group, "name": "haos-web"}]
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": both})
+    assert [found.id for found in cloud.groups_named("haos-web")] == [group["id"]]
 
 
 @pytest.mark.parametrize("name", NAMES)

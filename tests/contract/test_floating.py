@@ -98,6 +98,15 @@ def test_moved_and_taken_away(member: Client, reserved: Doc, joined: str, here: 
         assert member.neutron(method, f"/floatingips/{key}").fault == (404, "FloatingIPNotFound", text)
 
 
+def test_a_stale_revision_is_refused(member: Client, reserved: Doc, here: Any) -> None:
+    path = f"/floatingips/{here().body['floatingip']['id']}"
+    refused = member.neutron("PUT", path, {"floatingip": {"port_id": reserved["id"]}}, If_Match="revision_number=77")
+    text = "Constrained to 77, but current revision is 0"
+    assert refused.fault == (412, "RevisionNumberConstraintFailed", text)
+    taken = member.neutron("PUT", path, {"floatingip": {"port_id": reserved["id"]}}, If_Match="revision_number=0")
+    assert taken.body["floatingip"]["port_id"] == reserved["id"]
+
+
 def test_it_outlives_its_port(member: Client, reserved: Doc, here: Any) -> None:
     made = here(port_id=reserved["id"]).body["floatingip"]
     remove_port(member, reserved["id"])

@@ -50,8 +50,11 @@ def test_there_is_no_second_default(member: Client, group: Doc, name: str) -> No
 
 
 def test_names_may_be_there_twice(member: Client, things: Things, group: Doc) -> None:
-    things.make(member, "security-groups", name=group["name"])
-    assert len(listed(member, "security-groups", f"name={group['name']}")) == 2
+    ids = {group["id"], things.make(member, "security-groups", name=group["name"])["id"]}
+    for query in (f"name={group['name']}&project_id={member.project_id}", "&".join(f"id={one}" for one in ids)):
+        found = listed(member, "security-groups", query)
+        assert {item["id"] for item in found} == ids
+        assert {len(item["security_group_rules"]) for item in found} == {2}
 
 
 @pytest.mark.parametrize(

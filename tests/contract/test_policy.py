@@ -41,10 +41,17 @@ def test_a_shared_network_and_its_subnet_are_everybodys_to_see(
     assert (seen["shared"], seen["project_id"], seen["subnets"]) == (True, other.project_id, [shared.subnet_id])
     assert [item["id"] for item in listed(member, "subnets", f"network_id={shared.id}")] == [shared.subnet_id]
     body = {"network_id": shared.id, "ip_version": 4, "cidr": "10.9.0.0/24"}
-    text = f"Tenant {member.project_id} not allowed to create subnet on this network"
-    assert ask(member, "subnets", **body).fault == (403, "HTTPForbidden", text)
+    assert forbidden(ask(member, "subnets", **body), "rule:create_subnet")
     assert forbidden(put(member, "subnets", shared.subnet_id, name="x"), "rule:update_subnet")
     assert forbidden(put(member, "networks", shared.id, name="x"), "rule:update_network")
+
+
+@pytest.mark.parametrize("collection", ["ports", "subnets"])
+def test_nothing_of_ones_own_on_the_external_network(member: Client, public: str, collection: str) -> None:
+    values = {"ip_version": 4, "cidr": "10.9.0.0/24"} if collection == "subnets" else {}
+    text = f"Tenant {member.project_id} not allowed to create {collection[:-1]} on this network"
+    refused = ask(member, collection, network_id=public, **values)
+    assert refused.fault == (403, "HTTPForbidden", text)
 
 
 @pytest.mark.parametrize(

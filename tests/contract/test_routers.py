@@ -42,7 +42,8 @@ def test_born_with_these_values(member: Client, router: Doc) -> None:
         "revision_number": 1,
     }
     assert {key: router.get(key, "missing") for key in expected} == expected
-    assert listed(member, "routers", f"name={router['name']}") == [get(member, "routers", router["id"])]
+    for query in (f"name={router['name']}", f"id={router['id']}&id=nowhere"):
+        assert listed(member, "routers", query) == [get(member, "routers", router["id"])]
 
 
 def test_a_gateway_comes_and_goes(member: Client, things: Things, public: str) -> None:

@@ -105,7 +105,7 @@ def check_port(caller: Caller, action: str, body: Mapping[str, Any], network: Do
     if action == "update_port":
         allowed = allowed and port is not None and port["project_id"] == caller.project_id
     elif action == "create_port":
-        allowed = allowed and (owner or network["shared"])
+        check_ground(caller, "port", network)
     if not allowed or not all(_may_set(action, name, value, owner=owner) for name, value in body.items()):
         raise forbidden(action, body)
 
@@ -124,6 +124,13 @@ def _may_set(action: str, name: str, value: Any, *, owner: bool) -> bool:
             return owner or not any("ip_address" in item for item in value or ())
         return owner
     return True
+
+
+def check_ground(caller: Caller, singular: str, network: Doc) -> None:
+    """Keep ports and subnets off others' networks that are seen and not shared: the external ones."""
+    if not _own(caller, network) and not network["shared"]:
+        text = f"Tenant {caller.project_id} not allowed to create {singular} on this network"
+        raise neutron("HTTPForbidden", msg=text)
 
 
 def check_delete_port(caller: Caller, port: Doc, network: Doc) -> None:

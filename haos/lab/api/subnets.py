@@ -81,10 +81,9 @@ class Subnets(Collection):
         network = self._network(body["network_id"])
         if not policy.sees_network(caller, network):
             raise neutron("NetworkNotFound", id=body["network_id"])
-        policy.check_write(caller, "create_subnet", body)
-        if not (caller.admin or network["project_id"] == caller.project_id):
-            text = f"Tenant {caller.project_id} not allowed to create subnet on this network"
-            raise neutron("HTTPForbidden", msg=text)
+        policy.check_ground(caller, "subnet", network)
+        if not caller.writer or not (caller.admin or network["project_id"] == caller.project_id):
+            raise forbidden("create_subnet", body)
         subnet = new_subnet(self.store, network, body)
         self.store.change("networks", network["id"])  # the network's revision grows with its subnets
         return subnet
