@@ -138,7 +138,7 @@ def nova(at: Places) -> Ini:
             "osapi_compute_listen_port": NOVA_PORT,
             "osapi_compute_workers": 1,
             "enabled_apis": "osapi_compute",
-            "update_resources_interval": 300,
+            "update_resources_interval": 20,
             # Periodic tasks, the mapping of new hosts one of them, would begin up to a minute late.
             "periodic_fuzzy_delay": 0,
         },
