@@ -139,7 +139,7 @@ class Bringup:
     def _computes_are_mapped(self) -> bool:
         up = self.database.count_since_start("nova.services", "last_seen_up", "`binary` = 'nova-compute'")
         mapped = int(self.database.query("SELECT COUNT(*) FROM nova_api.host_mappings"))
-        # A hypervisor that could not reach Placement when it started is no place for a server before it has tried again.
+        # One that could not reach Placement when it started is no place for a server before it has tried again.
         placed = "SELECT COUNT(DISTINCT resource_provider_id) FROM placement.inventories"
         return min(up, mapped, int(self.database.query(placed))) >= len(HYPERVISORS)
 
