@@ -134,7 +134,8 @@ class World:
     takeover_s: float = TAKEOVER_S
     answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
     heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
-    fabric: str = "learning"  # or "ovs": a virtual MAC is delivered to one node only; or "arp-cache": see arp_reply
+    fabric: str = "learning"
+    """Or "ovs": a virtual MAC reaches one node only; "ovn": the port that has it; "arp-cache": see arp_reply."""
     arp_cache: dict[Address, str] = field(default_factory=dict)
     no_service: set[str] = field(default_factory=set)  # MACs of nodes on which the service does not run
     observer_can: frozenset[str] = frozenset({"root", "python", "ping"})
@@ -196,7 +197,7 @@ class World:
         """Say whether port security lets the node speak for the VIP."""
         macs = {node.mac, node.virtual_mac or node.mac}
         port = next(port for port in self.ports.values() if port.mac == node.mac)
-        return macs <= {pair.mac_address for pair in port.pairs if pair.covers(vip)}
+        return not port.port_security or macs <= {pair.mac_address for pair in port.pairs if pair.covers(vip)}
 
     def echo_reply(self, vip: Address, holder: str | None) -> str | None:
         """Return the MAC that an echo is answered from, None where it does not get through."""
@@ -206,6 +207,8 @@ class World:
             return None
         pinned = next(iter(self.nodes.values()))
         if self.fabric == "ovs" and node.virtual_mac and node is not pinned:
+            return None
+        if self.fabric == "ovn" and node.virtual_mac in {port.mac for port in self.ports.values()}:
             return None
         return node.mac
 
@@ -485,11 +488,12 @@ class FakeCloud(FloatingCloud):
                 raise AddressTakenError(f"{reservation.address} is taken")
             if port.mac == reservation.mac:
                 raise MacTakenError(f"{reservation.mac} is taken")
+        port_id = self.world.new_id()
         port = Port(
-            id=self.world.new_id(),
+            id=port_id,
             network_id=reservation.network_id,
             project_id=PROJECT,
-            mac=reservation.mac,
+            mac=reservation.mac or f"fa:16:3e:ff:00:{self.world.made:02x}",
             fixed_ips=(FixedIp(reservation.address, reservation.subnet_id),),
             name=reservation.name,
             device_id=reservation.device_id,

@@ -167,11 +167,12 @@ def quota(body: Json) -> Quota:
 def holds(port: Port, wanted: Reservation) -> bool:
     """Say whether a reservation port is what was asked for, in every part."""
     addresses = [fixed.address for fixed in port.fixed_ips]
+    mac = wanted.mac.lower() if wanted.mac else port.mac
     return (port.network_id, port.device_id, port.description, port.mac, addresses) == (
         wanted.network_id,
         wanted.device_id,
         wanted.description,
-        wanted.mac.lower(),
+        mac,
         [wanted.address],
     )
 

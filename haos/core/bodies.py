@@ -10,10 +10,11 @@ from haos.core.model import RESERVATION_OWNER, Address, AddressPair, Network, Po
 
 def reservation_body(wanted: Reservation) -> dict[str, Any]:
     """Return the JSON that creates a reservation port: address, MAC, owner and record in one."""
+    mac = {"mac_address": wanted.mac} if wanted.mac else {}
     return {
         "network_id": wanted.network_id,
         "fixed_ips": [{"subnet_id": wanted.subnet_id, "ip_address": str(wanted.address)}],
-        "mac_address": wanted.mac,
+        **mac,
         "name": wanted.name,
         "device_owner": RESERVATION_OWNER,
         "device_id": wanted.device_id,

@@ -15,7 +15,7 @@ class Reservation:
     network_id: str
     subnet_id: str
     address: Address
-    mac: str
+    mac: str | None  # None: whichever Neutron chooses
     name: str
     device_id: str
     description: str
@@ -33,7 +33,7 @@ class PortAmendment:
 
 @dataclass(frozen=True)
 class ReserveVip:
-    """Claim the VIP, its VRID and the pair's name, and write the record, in one request."""
+    """Claim the VIP, by its MAC the VRID, and the pair's name, and write the record, in one request."""
 
     reservation: Reservation
     vrid: int

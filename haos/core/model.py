@@ -276,6 +276,7 @@ class Pair:
     reservation_id: str = ""
     verified: bool = False  # a trial failover was seen to work
     adopted: bool = False  # the reservation port was somebody's own before: teardown gives it back
+    plain_mac: bool = False  # haos's own reservation port has a MAC of Neutron's choice, not the virtual one
     checks: tuple[ServiceCheck, ...] = ()  # kept on the nodes, never in the cloud
     floating: OwnFloatingIp | None = None
 

@@ -109,7 +109,7 @@ def _reserve(desired: Desired, seen: Seen) -> list[Change]:
             network_id=pair.network_id,
             subnet_id=desired.subnet.id,
             address=pair.vip,
-            mac=virtual_mac(pair.vrid, pair.vip.version),
+            mac=None if pair.plain_mac else virtual_mac(pair.vrid, pair.vip.version),
             name=names.port_name(pair.name),
             device_id=names.device_id(pair.name),
             description=description,

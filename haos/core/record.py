@@ -4,11 +4,12 @@
 
 n name · m mode · a advertisement interval in ms · d preempt delay in s, or n for none at all (nopreempt) · v whether
 a trial failover was seen to work · b=1 BFD · r=VRID the port was adopted: it goes back to its owner, and its MAC says
-nothing of the VRID · f the floating IP that haos gave it: "made", or one of the project's in hexadecimal · N the
-members in order: port id (16 bytes in base64url) : priority : what haos added (p address pair, v the one with the
-virtual MAC, g security group, k package). The VIP, the VRID and the network are not
-repeated: they are the port's own fixed IP, MAC and network. The schema version comes first, so that an older haos can
-refuse what it does not know. Service checks are not here: what runs on a node never comes from the cloud.
+nothing of the VRID · o=VRID the port is haos's own, but its MAC says nothing of the VRID either · f the floating IP
+that haos gave it: "made", or one of the project's in hexadecimal · N the members in order: port id (16 bytes in
+base64url) : priority : what haos added (p address pair, v the one with the virtual MAC, g security group, k package).
+The VIP, the network and, where it says it, the VRID are not repeated: they are the port's own fixed IP, network and
+MAC. The schema version comes first, so that an older haos can refuse what it does not know. Service checks are not
+here: what runs on a node never comes from the cloud.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MAX_LENGTH = 255  # Neutron's limit for a description
 
 _RECORD = re.compile(
     rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>garp|vmac) a=(?P<interval>[0-9]{{1,5}}) "
-    r"d=(?P<delay>[0-9]{1,4}|n) v=(?P<verified>[01])(?P<bfd> b=1)?(?: r=(?P<vrid>[0-9]{1,3}))?"
+    r"d=(?P<delay>[0-9]{1,4}|n) v=(?P<verified>[01])(?P<bfd> b=1)?(?: (?P<whose>[or])=(?P<vrid>[0-9]{1,3}))?"
     r"(?: f=(?P<floating>made|[0-9a-f]{8}))? "
     r"N=(?P<members>[A-Za-z0-9_:,-]+)"
 )
@@ -42,7 +43,7 @@ def encode(pair: Pair) -> str:
     members = ",".join(_encode_member(member) for member in pair.members)
     interval_ms = round(timing.advertisement_interval_s * 1000)
     when = f"a={interval_ms} d={timing.preempt_delay_s if timing.preempt else 'n'}"
-    more = (" b=1" if timing.bfd else "") + (f" r={pair.vrid}" if pair.adopted else "") + _encode_floating(pair)
+    more = (" b=1" if timing.bfd else "") + _encode_vrid(pair) + _encode_floating(pair)
     text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d}{more} N={members}"
     if len(text) > MAX_LENGTH:
         raise RecordError(
@@ -71,9 +72,16 @@ def decode(port: Port) -> Pair:
         timing=_decode_timing(port, match),
         reservation_id=port.id,
         verified=match["verified"] == "1",
-        adopted=match["vrid"] is not None,
+        adopted=match["whose"] == "r",
+        plain_mac=match["whose"] == "o",
         floating=_decode_floating(match["floating"]),
     )
+
+
+def _encode_vrid(pair: Pair) -> str:
+    if pair.adopted:
+        return f" r={pair.vrid}"
+    return f" o={pair.vrid}" if pair.plain_mac else ""
 
 
 def _encode_floating(pair: Pair) -> str:

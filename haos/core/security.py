@@ -132,6 +132,11 @@ def _reaches(rule: SecurityRule, peer: Address, peer_port_id: str, ports: Sequen
     return True
 
 
+def unsecured(nodes: Iterable[Node]) -> bool:
+    """Say whether no node's port has port security: whatever MAC they send from, the network lets it pass."""
+    return not any(node.port.port_security for node in nodes)
+
+
 def rule_changes(
     have: Iterable[SecurityRule], wanted: Iterable[SecurityRule]
 ) -> tuple[tuple[SecurityRule, ...], tuple[SecurityRule, ...], tuple[SecurityRule, ...]]:

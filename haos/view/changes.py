@@ -48,8 +48,8 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
     """Yield what a change adds, changes or removes; `facts` say what lies on the nodes already."""
     match change:
         case ReserveVip(reservation, vrid):
-            text = f"{reservation.name}: {reservation.address}, MAC {reservation.mac} (VRID {vrid})"
-            yield Item(ADD, "port", text)
+            mac = f"MAC {reservation.mac} (VRID {vrid})" if reservation.mac else f"any MAC, VRID {vrid} by the record"
+            yield Item(ADD, "port", f"{reservation.name}: {reservation.address}, {mac}")
         case AdoptPort(port, vip, vrid):
             yield Item(CHANGE, "port", f"{port.name or port.id}: {vip}, adopted as reservation with VRID {vrid}")
         case UpdateRecord(port):

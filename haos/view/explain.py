@@ -76,7 +76,8 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
     pair = plan.desired.pair
     match change:
         case ReserveVip(reservation):
-            yield comment(f"An unbound port reserves the VIP; its MAC reserves VRID {pair.vrid}.")
+            holds = "MAC reserves" if reservation.mac else "record holds"
+            yield comment(f"An unbound port reserves the VIP; its {holds} VRID {pair.vrid}.")
             yield _reserve(reservation)
         case AdoptPort(port):
             yield comment(f"Port {port.name or port.id} has the VIP already: it becomes the reservation.")
@@ -122,10 +123,12 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
 
 def _reserve(wanted: Reservation) -> str:
     fixed_ip = f"subnet={wanted.subnet_id},ip-address={wanted.address}"
+    mac = ("--mac-address", wanted.mac) if wanted.mac else ()
     return kept(
         PORT.name,
         *("openstack", "port", "create", "--network", wanted.network_id, "--fixed-ip", fixed_ip),
-        *("--mac-address", wanted.mac, "--no-security-group"),
+        *mac,
+        "--no-security-group",
         *("--device-owner", RESERVATION_OWNER, "--device", wanted.device_id),
         *("--description", wanted.description, wanted.name, *ONLY_ID),
     )

@@ -9,9 +9,10 @@ from typing import NoReturn
 from haos.core import record
 from haos.core.changes import Undo
 from haos.core.checks import Finding, raise_blockers
-from haos.core.model import FloatingIp, Mode, Pair
+from haos.core.model import FloatingIp, Mode, Pair, virtual_mac
 from haos.core.nodeconf import configs_there, node_configs
 from haos.core.plan import Desired, Plan, Seen, make_plan
+from haos.core.security import unsecured
 from haos.errors import (
     AddressTakenError,
     HaosError,
@@ -239,8 +240,21 @@ def failed(verification: Verification, prepared: Prepared) -> VerificationError:
         if verification.ignored_garp and prepared.pair.mode is Mode.GARP:
             # Another VIP is needed, since this one is cached by now: that is not for haos to decide.
             look = f"this network ignores gratuitous ARP: haos teardown {name}, and the same create finds another way"
+        if _reservation_draws_frames(prepared):
+            look = (
+                "OVN delivers the virtual MAC to the reservation port, which has it: "
+                f"haos teardown {name}, then haos create --mode vmac"
+            )
         return kind(f"{reason}; pair {name}, which an earlier run made, was kept{undone}", hint=look)
     return kind(f"{reason}; the pair was undone", hint=_hint(verification, prepared.pair))
+
+
+def _reservation_draws_frames(prepared: Prepared) -> bool:
+    """Say whether the reservation of a pair in mode vmac has the virtual MAC where nothing keeps OVN to the nodes."""
+    pair, port = prepared.pair, prepared.seen.reservation
+    if pair.mode is not Mode.VMAC or port is None or not unsecured(prepared.place.nodes):
+        return False
+    return port.mac == virtual_mac(pair.vrid, pair.vip.version)
 
 
 def _hint(verification: Verification, pair: Pair) -> str:

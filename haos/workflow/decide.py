@@ -8,10 +8,11 @@ from ipaddress import ip_network
 
 from haos.core import record, vip, vrrp
 from haos.core.keepalived import vrids_in_use
-from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Node, Pair, Port, Timing, vrid_of
+from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Mode, Node, Pair, Port, Timing, vrid_of
 from haos.core.node import NodeFacts
 from haos.core.nodeconf import kept_checks
 from haos.core.plan import missing_pairs, own_pair, vmac_pairs
+from haos.core.security import unsecured
 from haos.errors import RecordError, UnsatisfiableError, UsageError
 from haos.workflow.preflight import Preflight
 from haos.workflow.request import CreateRequest
@@ -46,6 +47,8 @@ def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[P
         mode=mode,
         timing=timing,
         adopted=adopted,
+        # OVN delivers the virtual MAC to the port that has it, unless port security gives it to the nodes' ports.
+        plain_mac=mode is Mode.VMAC and not adopted and unsecured(place.nodes),
         checks=request.checks or (),
         floating=seen.floating.own,
     )
@@ -98,7 +101,7 @@ def choose_vrid(seen: Preflight, address: Address, avoid: Avoid) -> int:
 
 
 def _recorded_vrid(port: Port, version: int) -> int | None:
-    """Return the VRID of an adopted reservation, of which its MAC says nothing."""
+    """Return the VRID by a reservation's record: the MAC does not always say it."""
     if port.device_owner != RESERVATION_OWNER:
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -66,6 +67,34 @@ def test_reserve_is_one_request_with_everything_in_it(cloud: OpenStackCloud, moc
             "security_groups": [],
         }
     }
+
+
+ANY_MAC = replace(RESERVATION, mac=None)
+
+
+def test_a_reservation_with_any_mac_leaves_the_choice_to_neutron(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    mock.post(f"{NEUTRON}/ports", json={"port": {**MADE, "mac_address": "fa:16:3e:00:00:77"}}, status_code=201)
+    assert cloud.reserve(ANY_MAC).mac == "fa:16:3e:00:00:77"
+    [request] = mock.request_history
+    assert set(request.json()["port"]) == {
+        "network_id", "fixed_ips", "name", "device_owner", "device_id", "description", "security_groups",
+    }  # fmt: skip
+
+
+def test_a_reservation_with_any_mac_whose_answer_was_lost_is_known_by_all_else(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    found = {**MADE, "mac_address": "fa:16:3e:00:00:77"}
+    mock.post(f"{NEUTRON}/ports", [LOST[-1], {"json": {"port": found}, "status_code": 201}])
+    mock.get(f"{NEUTRON}/ports", [{"json": {"ports": [{**found, "description": "haos/1 n=else"}]}}])
+    cloud.reserve(ANY_MAC)
+    assert steps(mock) == ["POST /ports", "GET /ports", "POST /ports"]
+    mock.post(f"{NEUTRON}/ports", [LOST[-1]])
+    mock.get(f"{NEUTRON}/ports", json={"ports": [found]})
+    assert cloud.reserve(ANY_MAC).id == MADE["id"]
+    assert steps(mock)[3:] == ["POST /ports", "GET /ports"]
 
 
 @pytest.mark.parametrize(

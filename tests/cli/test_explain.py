@@ -170,6 +170,19 @@ def test_a_line_is_added_to_a_foreign_keepalived_conf_as_haos_adds_it(
     assert main.read_text() == (f"{theirs}\n{INCLUDE_LINE}" if theirs == "! mine" else f"{theirs}{INCLUDE_LINE}\n")
 
 
+def test_by_hand_too_the_reservation_has_any_mac_where_the_virtual_one_is_the_nodes_alone(world: World) -> None:
+    request = CreateRequest("ha_lab", ("ha_first", "ha_second"), "web", mode=ModeChoice.VMAC)
+    locked = by_hand(world, request)
+    assert "its MAC reserves VRID 1." in locked
+    assert "--mac-address 00:00:5e:00:01:01 --no-security-group" in locked
+    for port in tuple(world.ports.values()):
+        world.ports[port.id] = replace(port, port_security=False)
+    unlocked = by_hand(world, request)
+    assert "its record holds VRID 1." in unlocked
+    assert "--mac-address" not in unlocked
+    assert " o=1 " in unlocked
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_change_of_mode_by_hand_stops_keepalived_where_it_has_nothing_else_to_run(
     haos: Haos, world: World, tmp_path: Path, shared: bool

@@ -39,7 +39,7 @@ from haos.view.diffs import file_diffs
 from haos.view.plan import plan_lines
 from haos.view.requests import DEFAULT_RULE, NEW_GROUP, NEW_PORT, Call, Requests
 from haos.workflow.create import Prepared, create, prepare
-from haos.workflow.request import CreateRequest
+from haos.workflow.request import CreateRequest, ModeChoice
 from tests.adapters.cloud_double import NEUTRON, connected, fixture
 from tests.adapters.test_cloud_floating import BODY, ID, PUBLIC, SPARE
 from tests.fakes import World, context_of, howto_world
@@ -84,6 +84,22 @@ def test_a_new_pair_as_a_screen() -> None:
         "  crash or partition 0.930 s  (3 x 0.3 s + skew (256-230)/256 x 0.3 s)",
         "  failback           0.000 s  (the preferred node takes over only once it speaks)",
     ]
+
+
+def without_port_security(world: World) -> World:
+    for port in tuple(world.ports.values()):
+        world.ports[port.id] = replace(port, port_security=False, pairs=(), group_ids=())
+    return world
+
+
+def test_where_the_virtual_mac_is_the_nodes_alone_the_reservation_has_any() -> None:
+    prepared = planned(without_port_security(howto_world()), replace(HOWTO, mode=ModeChoice.VMAC))
+    assert shown(prepared)[1] == (
+        "  + port           haos-vip-ha_first-ha_second: 10.200.51.2, any MAC, VRID 1 by the record"
+    )
+    [call] = Requests(prepared.plan, prepared.seen).of(prepared.plan.changes[0])
+    assert call.body is not None
+    assert "mac_address" not in call.body["port"]
 
 
 def test_nothing_to_change_as_a_screen() -> None:

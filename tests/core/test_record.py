@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address
 
 import pytest
 from hypothesis import given
@@ -51,11 +51,12 @@ pairs = st.builds(
         st.builds(Timing, INTERVALS, st.integers(0, 1000), bfd=st.booleans()),
         st.builds(Timing, INTERVALS, preempt=st.just(False), bfd=st.booleans()),
     ),
-    adopted=st.booleans(),
     reservation_id=st.just("port-1"),
     verified=st.booleans(),
     floating=st.one_of(st.none(), st.builds(OwnFloatingIp, st.one_of(st.none(), st.ip_addresses(v=4)))),
 ).map(lambda pair: replace(pair, timing=replace(pair.timing, bfd=pair.timing.bfd and len(pair.members) == 2)))
+PORTS = [(False, False), (True, False), (False, True)]
+"""Of the reservation port: whether it is adopted, whether haos's own has any MAC."""
 
 
 def port_of(pair: Pair, description: str) -> Port:
@@ -71,8 +72,9 @@ def port_of(pair: Pair, description: str) -> Port:
     )
 
 
-@given(pairs)
-def test_what_is_written_is_read(pair: Pair) -> None:
+@given(pairs, st.sampled_from(PORTS))
+def test_what_is_written_is_read(pair: Pair, port: tuple[bool, bool]) -> None:
+    pair = replace(pair, adopted=port[0], plain_mac=port[1])
     text = record.encode(pair)
     assert len(text) <= 255
     assert record.decode(port_of(pair, text)) == pair
@@ -98,11 +100,19 @@ def test_the_form_is_fixed() -> None:
     )
 
 
-def test_five_nodes_with_everything_and_the_longest_name_fit() -> None:
+@pytest.mark.parametrize(("adopted", "plain_mac"), PORTS)
+def test_five_nodes_with_everything_and_the_longest_name_fit(adopted: bool, plain_mac: bool) -> None:
     everything = Added.PAIR | Added.VMAC | Added.GROUP | Added.PACKAGE
     nodes = tuple(Member(f"913c4131-0cc3-4df4-9f7e-b4cf4ae885c{n}", 100 + n, everything) for n in range(5))
     longest = replace(
-        PAIR, name="n" * 41, members=nodes, timing=Timing(40.95, 1000, bfd=True), vrid=255, adopted=True
+        PAIR,
+        name="n" * 41,
+        members=nodes,
+        timing=Timing(40.95, 1000),  # BFD is for two nodes
+        vrid=255,
+        adopted=adopted,
+        plain_mac=plain_mac,
+        floating=OwnFloatingIp(IPv4Address("255.255.255.255")),
     )
     assert len(record.encode(longest)) <= 255
 
@@ -118,6 +128,9 @@ def test_five_nodes_with_everything_and_the_longest_name_fit() -> None:
         record.encode(PAIR).replace(" N=", " b=2 N="),
         record.encode(PAIR).replace(" N=", " r=0 N="),
         record.encode(PAIR).replace(" N=", " r=256 N="),
+        record.encode(PAIR).replace(" N=", " o=0 N="),
+        record.encode(PAIR).replace(" N=", " o=7 r=7 N="),
+        record.encode(PAIR).replace(" N=", " x=7 N="),
         record.encode(PAIR).replace("d=5", "d=\N{ARABIC-INDIC DIGIT FIVE}"),
         record.encode(PAIR).replace("d=5", "d=1001"),
         record.encode(PAIR).replace("a=300", "a=1"),
@@ -147,11 +160,12 @@ def test_a_record_on_a_port_of_another_kind_is_not_trusted() -> None:
             record.decode(wrong)
 
 
-def test_an_adopted_port_keeps_its_mac_and_the_record_names_the_vrid() -> None:
-    adopted = replace(PAIR, vrid=77, adopted=True)
-    port = replace(port_of(adopted, record.encode(adopted)), mac="fa:16:3e:00:00:01")
-    assert " r=77 " in port.description
-    assert record.decode(port) == adopted
+@pytest.mark.parametrize(("field", "adopted", "plain_mac"), [("r", True, False), ("o", False, True)])
+def test_a_port_with_any_mac_has_the_vrid_in_its_record(field: str, adopted: bool, plain_mac: bool) -> None:
+    pair = replace(PAIR, vrid=77, adopted=adopted, plain_mac=plain_mac)
+    port = replace(port_of(pair, record.encode(pair)), mac="fa:16:3e:00:00:01")
+    assert f" {field}=77 " in port.description
+    assert record.decode(port) == pair
 
 
 def test_service_checks_never_stand_in_the_record() -> None:

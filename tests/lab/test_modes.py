@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from tests.lab.main_job import CREATE, NODES, cloud, eventually, haos, neutron_s
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
 SIX = ("six1", "six2", "watch6")
+VIRTUAL = "00:00:5e:00:01:01"
 
 
 def with_keepalived(lab: str, *nodes: str) -> str:
@@ -65,12 +66,32 @@ def test_auto_ends_in_garp_on_a_learning_switch_and_the_mode_can_be_changed_both
     assert state(learning) == before
 
 
-def test_vmac_works_on_a_learning_switch_from_the_start(learning: str) -> None:
-    before = state(learning)
-    shown = haos(learning, *CREATE, "--mode", "vmac").stdout
-    assert "(00:00:5e:00:01:01)" in shown
-    haos(learning, "teardown")
-    assert state(learning) == before
+@pytest.fixture
+def unsecured(learning: str) -> Iterator[str]:
+    """The learning switch with no port security on the nodes' ports."""
+    api = cloud(learning)
+    servers = {one.name: one.id for one in api.compute.servers()}
+    ports = [next(api.network.ports(device_id=servers[name])) for name in NODES]
+    for port in ports:
+        api.network.update_port(port.id, security_groups=[], port_security_enabled=False)
+    yield learning
+    for port in ports:
+        api.network.update_port(port.id, port_security_enabled=True, security_groups=port.security_group_ids)
+
+
+@pytest.mark.parametrize(("where", "reserved"), [("learning", VIRTUAL), ("unsecured", "fa:16:3e:")])
+def test_vmac_works_on_a_learning_switch_from_the_start(
+    request: pytest.FixtureRequest, where: str, reserved: str
+) -> None:
+    name: str = request.getfixturevalue(where)
+    before = state(name)
+    shown = haos(name, *CREATE, "--mode", "vmac").stdout
+    assert f"({VIRTUAL})" in shown
+    [reservation] = cloud(name).network.ports(device_owner="haos:vip")
+    assert reservation.mac_address.startswith(reserved)
+    assert "Nothing to change." in haos(name, *CREATE).stdout
+    haos(name, "teardown")
+    assert state(name) == before
 
 
 def test_auto_ends_in_vmac_on_a_network_that_caches_arp_and_says_why(caching: str) -> None:

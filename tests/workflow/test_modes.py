@@ -118,6 +118,66 @@ def test_vmac_alone_works_where_macs_move_and_is_undone_where_they_do_not() -> N
     assert world.snapshot() == before
 
 
+def unsecured(world: World, *macs: str) -> World:
+    """Take port security off the nodes' ports."""
+    for port in tuple(world.ports.values()):
+        if port.mac in (macs or ("fa:16:3e:8d:dc:bb", "fa:16:3e:f3:a9:a3")):
+            world.ports[port.id] = replace(port, port_security=False, pairs=(), group_ids=())
+    return world
+
+
+def mac_reserved(world: World) -> str:
+    return next(port.mac for port in world.ports.values() if port.device_owner == "haos:vip")
+
+
+VMAC = replace(HOWTO, mode=ModeChoice.VMAC)
+
+
+def test_vmac_without_port_security_works_where_a_mac_is_delivered_to_the_port_that_has_it() -> None:
+    world = unsecured(howto_world(fabric="ovn", keepalived="2.2.7"))
+    before = world.snapshot()
+    created, _ = run(world, VMAC)
+    assert created.proven
+    assert mac_reserved(world).startswith("fa:16:3e:")
+    pair = recorded(world)
+    assert (pair.vrid, pair.plain_mac, pair.adopted) == (1, True, False)
+    again, [plan] = run(world, HOWTO)
+    assert (again.changed, plan.plan.changes) == (False, ())
+    assert prepare(replace(HOWTO, name="beside"), context_of(world)).pair.vrid == 2
+    run(world, replace(HOWTO, mode=ModeChoice.GARP))
+    assert recorded(world).plain_mac
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def test_a_single_port_with_port_security_keeps_the_vrid_in_the_mac() -> None:
+    world = unsecured(howto_world(), "fa:16:3e:8d:dc:bb")
+    run(world, VMAC)
+    assert mac_reserved(world) == VIRTUAL
+    assert not recorded(world).plain_mac
+
+
+def test_the_second_attempt_of_auto_leaves_the_virtual_mac_to_the_nodes_too() -> None:
+    world = unsecured(howto_world(fabric="arp-cache"))
+    created, plans = run(world)
+    assert created.proven
+    assert [(plan.pair.mode, plan.pair.plain_mac) for plan in plans] == [(Mode.GARP, False), (Mode.VMAC, True)]
+    assert mac_reserved(world).startswith("fa:16:3e:")
+
+
+def test_a_pair_whose_reservation_has_the_virtual_mac_has_to_be_made_anew_for_vmac() -> None:
+    world = unsecured(howto_world(fabric="ovn", keepalived="2.2.7"))
+    run(world)
+    assert mac_reserved(world) == VIRTUAL
+    before = world.snapshot()
+    with pytest.raises(VerificationError, match="which an earlier run made, was kept") as error:
+        run(world, VMAC)
+    assert "haos teardown ha_first-ha_second, then haos create --mode vmac" in (error.value.hint or "")
+    assert world.snapshot() == before
+    teardown(None, purge=True, ctx=context_of(world))
+    assert run(world, VMAC)[0].proven
+
+
 def test_garp_alone_does_not_try_vmac() -> None:
     world = howto_world(fabric="arp-cache")
     before = world.snapshot()
