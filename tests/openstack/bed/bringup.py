@@ -26,18 +26,15 @@ REGISTERED_S = 90.0
 GRACE_S = 6.0
 """Nothing but the databases has anything to lose."""
 DATABASE_GRACE_S = 30.0
-LEFT_OVER_S = 5.0
+LEFT_OVER_S = 2.0
+APT_LOG, PIP_LOG = cache_dir() / "apt.log", cache_dir() / "pip.log"
 
 
 def up(bed: Bed, backend: Backend, say: Say, *, fresh: bool = False, may_install: bool = True) -> None:
     """Bring the bed up, from where it is to where it should be."""
     with alone():
         check_outside()
-        if installed := packages.ensure(cache_dir() / "apt.log", may_install=may_install):
-            say(f"installed {' '.join(installed)}")
-        if not (pyenv.directory() / "complete").exists():
-            say("installing OpenStack from PyPI (once, for these pins)")
-        env = pyenv.ensure(cache_dir() / "pip.log")
+        env = install(say, may_install=may_install)
         if fresh or not is_usable(bed, backend):
             take_down(bed, say)
             shutil.rmtree(bed.state, ignore_errors=True)
@@ -48,9 +45,24 @@ def up(bed: Bed, backend: Backend, say: Say, *, fresh: bool = False, may_install
             Bringup.of(bed, backend, env, say).run()
 
 
+def install(say: Say, *, may_install: bool) -> Path:
+    """Install what is missing, from Debian and from PyPI side by side; returns OpenStack's environment."""
+    wanted = packages.missing()
+    packages.check_allowed(wanted, may_install=may_install)
+    if not (pyenv.directory() / "complete").exists():
+        say("installing OpenStack from PyPI (once, for these pins)")
+    with ThreadPoolExecutor() as pool:
+        early = pool.submit(pyenv.ensure, PIP_LOG) if packages.can_make_environments() else None
+        if wanted:
+            say(f"installing {' '.join(wanted)}")
+            packages.install(wanted, APT_LOG)
+        return early.result() if early else pyenv.ensure(PIP_LOG)
+
+
 def is_usable(bed: Bed, backend: Backend) -> bool:
-    """Tell whether the state is whole and that backend's."""
-    return bed.complete_file.exists() and bed.backend == backend
+    """Tell whether the state is whole, and of that backend and these versions."""
+    versions = pyenv.directory().name
+    return bed.complete_file.exists() and bed.complete_file.read_text() == versions and bed.backend == backend
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,7 @@ class Bringup:
         self.processes.wait(
             "nova knows its hypervisors", self._computes_are_mapped, REGISTERED_S, daemon="nova-compute1"
         )
-        self.bed.complete_file.touch()
+        self.bed.complete_file.write_text(pyenv.directory().name)
 
     def _computes_are_mapped(self) -> bool:
         up = self.database.count_since_start("nova.services", "last_seen_up", "`binary` = 'nova-compute'")

@@ -152,7 +152,7 @@ class Bed:
 
     @property
     def complete_file(self) -> Path:
-        """Exists once the state is whole: a bed that was interrupted before starts from an empty one."""
+        """Names the versions once the state is whole: a bed that was interrupted before starts from an empty one."""
         return self.state / "complete"
 
     @property

@@ -50,16 +50,17 @@ def can_make_environments() -> bool:
     return True
 
 
-def ensure(log: Path, *, may_install: bool) -> list[str]:
-    """Install what is missing and return it; raises BedError where that is not allowed or does not work."""
-    packages = missing()
-    if not packages:
-        return []
+def check_allowed(packages: list[str], *, may_install: bool) -> None:
+    """Raise BedError with the packages where this run may not install them."""
     listed = " ".join(packages)
-    if not may_install or os.geteuid() != 0 or not shutil.which("apt-get", path=SEARCH):
+    if packages and not (may_install and os.geteuid() == 0 and shutil.which("apt-get", path=SEARCH)):
         raise BedError(f"these packages are missing: {listed}", hint=f"apt-get install {listed}")
+
+
+def install(packages: list[str], log: Path) -> None:
+    """Install packages whose services neither start nor are left to start later; raises BedError with apt's words."""
     before = enabled_links()
-    with services_kept_down():
+    with services_kept_down(POLICY):
         _apt(["update", "-q"], log)
         _apt(["install", "-y", "-q", "--no-install-recommends", *packages], log)
     for link in enabled_links() - before:
@@ -67,7 +68,6 @@ def ensure(log: Path, *, may_install: bool) -> list[str]:
     importlib.invalidate_caches()
     if left := missing():
         raise BedError(f"apt-get did not bring {' '.join(left)}", hint=f"see {log}")
-    return packages
 
 
 def enabled_links() -> set[Path]:

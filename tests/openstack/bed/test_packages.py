@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -53,11 +51,13 @@ def test_one_left_by_a_killed_installation_is_taken_over(tmp_path: Path) -> None
     assert policy.exists()
 
 
-def test_what_is_missing_is_one_line_with_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_one_line_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "PROGRAMS", {"no-such-program": "no-such-package", "sh": "dash"})
+    missing = packages.missing()
     with pytest.raises(BedError, match="these packages are missing: no-such-package") as caught:
-        packages.ensure(tmp_path / "apt.log", may_install=False)
+        packages.check_allowed(missing, may_install=False)
     assert "no-such-package" in (caught.value.hint or "")
+    packages.check_allowed([], may_install=False)
 
 
 def test_what_an_installation_enabled_is_disabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,10 +65,7 @@ def test_what_an_installation_enabled_is_disabled(tmp_path: Path, monkeypatch: p
     wants.mkdir()
     (wants / "mine.service").symlink_to("/lib/systemd/system/mine.service")
     monkeypatch.setattr(packages, "UNITS", tmp_path)
-    answers = [["some-broker"], []]
-    monkeypatch.setattr(packages, "missing", lambda: answers.pop(0))
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(shutil, "which", lambda *_args, **_more: "/usr/bin/apt-get")
+    monkeypatch.setattr(packages, "missing", list)
     monkeypatch.setattr(packages, "POLICY", tmp_path / "policy-rc.d")
 
     def install(arguments: list[str], _log: Path) -> None:
@@ -76,5 +73,6 @@ def test_what_an_installation_enabled_is_disabled(tmp_path: Path, monkeypatch: p
             (wants / "some-broker.service").symlink_to("/lib/systemd/system/some-broker.service")
 
     monkeypatch.setattr(packages, "_apt", install)
-    assert packages.ensure(tmp_path / "apt.log", may_install=True) == ["some-broker"]
+    packages.install(["some-broker"], tmp_path / "apt.log")
+    assert not (tmp_path / "policy-rc.d").exists()
     assert [path.name for path in wants.iterdir()] == ["mine.service"]
