@@ -81,7 +81,7 @@ def test_subnets_and_ports(cloud: OpenStackCloud, mock: requests_mock.Mocker) ->
     ports = {port.id: port for port in cloud.ports(NETWORK)}
     assert ports[FIRST].mac == "fa:16:3e:8d:dc:bb"
     assert ports[FIRST].fixed_ips[0].address == ip_address("10.200.51.32")
-    assert ports[FIRST].revision == 1
+    assert ports[FIRST].revision == 4
     assert asked(mock) == [
         f"GET /network/v2.0/subnets?network_id={NETWORK}",
         f"GET /network/v2.0/ports?network_id={NETWORK}",
@@ -111,7 +111,7 @@ def test_instances_by_name_in_one_request(cloud: OpenStackCloud, mock: requests_
     [first] = found["ha_first"]
     assert found["ha_secon"] == ()
     assert first.fixed == (ip_address("10.200.51.32"),)
-    assert first.floating == (ip_address("127.200.51.32"),)
+    assert first.floating == (ip_address("172.24.4.32"),)
     assert first.host_id == SERVERS["ha_first"]["hostId"]
     [request] = mock.request_history
     assert asked(mock)[0].startswith("GET /compute/v2.1/servers/detail?name=")
@@ -176,7 +176,7 @@ def test_reservations(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None
 def test_quota_and_extensions(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", json=fixture("neutron/quota"))
     mock.get(f"{NEUTRON}/extensions", json=fixture("neutron/extensions"))
-    assert cloud.quota().ports == 496
+    assert cloud.quota().ports == 494
     assert "allowed-address-pairs" in cloud.extensions()
     assert asked(mock) == [f"GET /network/v2.0/quotas/{PROJECT}/details.json", "GET /network/v2.0/extensions"]
 

@@ -50,7 +50,7 @@ def failed(**answer: Any) -> HaosError:
         (409, "neutron/409-mac", MacTakenError, "is in use", "--mac-address 00:00:5e:00:01:01"),
         (409, "neutron/409-quota", QuotaError, "Quota exceeded for resources", "openstack quota show"),
         (409, "neutron/409-group-in-use", CloudError, "in use", "openstack port list --security-group"),
-        (412, "neutron/412", RevisionError, "current revision is 8", "run the same command again"),
+        (412, "neutron/412", RevisionError, "current revision is 4", "run the same command again"),
     ],
 )
 def test_statuses(status: int, body: str, kind: type[HaosError], words: str, hint: str) -> None:
