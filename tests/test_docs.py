@@ -57,8 +57,11 @@ def test_each_stands_under_its_heading(heading: str, command: str) -> None:
     assert (ROOT / ".ci" / command).stat().st_mode & 0o100
 
 
-def test_ci_is_the_readmes_test_command() -> None:
-    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == 'exec sh "$(dirname "$0")/tests"'
+def test_ci_is_the_readmes_test_command_and_then_the_tier_on_real_openstack() -> None:
+    tests, openstack = (ROOT / ".ci" / "run").read_text().splitlines()[-2:]
+    assert tests == 'sh "$here/tests"'
+    assert re.fullmatch(r'BACKENDS=ovn sh "\$here/openstack" tests/contract tests/openstack/.*', openstack)
+    assert "openstack run" not in (ROOT / ".ci" / "tests").read_text()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
