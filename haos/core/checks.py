@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from haos.core.intent import naming, restore_hint, strange_tags
-from haos.core.model import Address, CloudNetwork, Instance, Node, Pair, Port, Quota, Subnet
+from haos.core.model import Address, CloudNetwork, Instance, Mode, Node, Pair, Port, Quota, Subnet
 from haos.errors import UnsatisfiableError
 
 MAX_PAIRS = 10
@@ -62,6 +62,18 @@ def check_network(network: CloudNetwork, subnet: Subnet, project_id: str) -> Ite
             "subnet-slaac",
             f"subnet {subnet.name or subnet.id} is in mode {subnet.ipv6_address_mode}: no address can be chosen",
             "use a subnet with ipv6_address_mode dhcpv6-stateful, or none",
+        )
+
+
+def check_mode(mode: Mode, nodes: Iterable[Node]) -> Iterator[Finding]:
+    """Find what is known of a mode beforehand; which backend the network has, an ordinary user is not told."""
+    held = [node.name for node in nodes if node.port.port_security]
+    if mode is Mode.VMAC and held:
+        yield info(
+            "vmac-one-port",
+            f"port security is on for {', '.join(held)}: with it OVN and ML2/OVS deliver a virtual MAC to one port "
+            "alone, and the VIP is dead, or does not move",
+            "--mode garp, which works on both; create finds out, and undoes what does not",
         )
 
 

@@ -12,6 +12,7 @@ from haos.core.checks import (
     check_echo,
     check_extensions,
     check_intents,
+    check_mode,
     check_network,
     check_nodes,
     check_observer,
@@ -80,11 +81,13 @@ def look_at_cloud(request: CreateRequest, ctx: Context) -> Preflight:
     if pair is not None:
         place = _in_order(pair, place)
     groups = _groups(place, pair, ctx)
+    mode = request.chosen_mode(pair.mode if pair else None)
     bfd = request.timing(pair.timing if pair else None).bfd
     needs_group = not security.lets_pass(place.nodes, others(groups), place.ports, bfd=bfd)
     findings = [
         *(check_intents(pair, reservation, place.nodes) if pair and reservation else ()),
         *check_network(place.network, place.subnet, project_id),
+        *(check_mode(mode, place.nodes) if pair is None or pair.mode is not mode else ()),
         *check_nodes(place.nodes, pairs_needed=_pairs_needed(request, pair, place), max_pairs=max_pairs(place.ports)),
         *check_observer(place.observer, watched=request.watched, on_subnet=place.observer_on_subnet),
         *_check_echo(request, place, groups),

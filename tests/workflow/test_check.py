@@ -200,6 +200,16 @@ def test_without_verification_the_observer_need_not_get_through() -> None:
     assert report(world, replace(HOWTO, verify=False)).ok
 
 
+def test_vmac_with_port_security_is_worth_knowing_and_stops_nothing() -> None:
+    vmac, world = replace(HOWTO, mode=ModeChoice.VMAC), howto_world()
+    assert report(world, vmac).ok
+    assert "vmac-one-port" in codes(report(world, vmac).findings, Severity.INFO)
+    assert "vmac-one-port" not in codes(report(world).findings, Severity.INFO)
+    for name in ("ha_first", "ha_second"):
+        change_port(world, name, port_security=False)
+    assert "vmac-one-port" not in codes(report(world, vmac).findings, Severity.INFO)
+
+
 def test_vmac_needs_two_address_pairs() -> None:
     world = howto_world()
     vmac = replace(HOWTO, mode=ModeChoice.VMAC)
