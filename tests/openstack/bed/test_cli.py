@@ -51,6 +51,28 @@ def test_run_takes_the_bed_down_whatever_happens(monkeypatch: pytest.MonkeyPatch
     assert done[3:] == ["up", "-m pytest -m openstack"]
 
 
+def test_what_failed_is_run_again_where_a_process_of_the_bed_died(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    codes = iter([1, 0, 1])
+
+    def inside(_bed: Bed, command: list[str]) -> int:
+        done.append(command[-1])
+        return next(codes)
+
+    monkeypatch.setattr(bringup, "up", lambda *_args, **_more: done.append("up"))
+    monkeypatch.setattr(bringup, "down", lambda *_args, **_more: None)
+    monkeypatch.setattr(cli, "inside", inside)
+    monkeypatch.setattr(cli, "died_in", lambda _bed: ["hv2-vswitchd"])
+    assert cli.main(["run", "tests/contract"]) == 0
+    assert done == ["up", "tests/contract", "up", "--last-failed"]
+    assert "died meanwhile: hv2-vswitchd" in capsys.readouterr().err
+    monkeypatch.setattr(cli, "died_in", lambda _bed: [])
+    assert cli.main(["run", "tests/contract"]) == 1
+    assert done[4:] == ["up", "tests/contract"]
+
+
 def test_a_childs_exit_code_is_its_own() -> None:
     with subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"]) as child:
         assert cli.wait_through_signals(child) == 7
