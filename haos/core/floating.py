@@ -100,8 +100,11 @@ def choose(
         )
         return FloatingChoice(own, findings=(found,))
     if wish.address is not None:
-        return _by_address(wish.address, own, mine, here, ips)
-    return _on_network(network, own, mine, here)
+        choice = _by_address(wish.address, own, mine, here, ips)
+    else:
+        choice = _on_network(network, own, mine, here, made_for(reservation_id, ips) if reservation_id else ())
+    lost = drift(own, reservation_id or "", ips) if choice.there else None
+    return choice if lost is None else _forget(choice.there, lost)
 
 
 def _is_free(ip: FloatingIp) -> bool:
@@ -116,8 +119,13 @@ def _keep(
         return FloatingChoice(own, there=mine)
     if mine is not None and _is_free(mine) and not here:
         return FloatingChoice(own, take=mine)
-    remedy = "create with --floating-ip gives it another"
-    return FloatingChoice(None, there=next(iter(here), None), findings=(warning("floating-lost", lost, remedy),))
+    return _forget(next(iter(here), None), lost)
+
+
+def _forget(there: FloatingIp | None, lost: str) -> FloatingChoice:
+    """Let the record forget what haos gave; what others made lead to the VIP, if anything, is enough."""
+    remedy = f"{there.address} leads to the VIP" if there else "create with --floating-ip gives it another"
+    return FloatingChoice(None, there=there, findings=(warning("floating-lost", lost, remedy),))
 
 
 def _by_address(
@@ -146,7 +154,11 @@ def _by_address(
 
 
 def _on_network(
-    network: CloudNetwork | None, own: OwnFloatingIp | None, mine: FloatingIp | None, here: Sequence[FloatingIp]
+    network: CloudNetwork | None,
+    own: OwnFloatingIp | None,
+    mine: FloatingIp | None,
+    here: Sequence[FloatingIp],
+    made: Sequence[FloatingIp],
 ) -> FloatingChoice:
     def fits(ip: FloatingIp) -> bool:
         return network is None or ip.network_id == network.id
@@ -161,6 +173,10 @@ def _on_network(
             return FloatingChoice(own, take=mine)
         if own == OwnFloatingIp():
             return FloatingChoice(own, findings=(_in_use(mine),))
+    # One that haos made, and the record has forgotten since: not a second one beside it.
+    spare = next((ip for ip in made if fits(ip) and _is_free(ip)), None)
+    if spare is not None:
+        return FloatingChoice(OwnFloatingIp(), take=spare)
     if network is None:
         return FloatingChoice(OwnFloatingIp(), make=True)
     return FloatingChoice(OwnFloatingIp(), make=True, network_id=network.id, network=network.name)

@@ -112,8 +112,8 @@ def test_what_is_lost_for_good_is_said_and_forgotten(
     assert (choice.own, choice.take, choice.make) == (None, None, False)
     assert (finding.code, finding.severity) == ("floating-lost", Severity.WARNING)
     assert finding.reason.endswith(reason)
-    assert "--floating-ip" in (finding.remedy or "")
     assert choice.there == next((ip for ip in ips if ip.port_id == VIP_PORT), None)
+    assert (str(choice.there.address) if choice.there else "--floating-ip") in (finding.remedy or "")
 
 
 def test_after_that_another_one_is_made_if_asked_for() -> None:
@@ -123,6 +123,27 @@ def test_after_that_another_one_is_made_if_asked_for() -> None:
     assert chosen(FloatingWish(address=B), moved, ip(B), own=OwnFloatingIp(A)) == FloatingChoice(
         OwnFloatingIp(B), take=ip(B)
     )
+
+
+@pytest.mark.parametrize("wish", [ANY, ON_PUBLIC, FloatingWish(address=B)])
+@pytest.mark.parametrize("own", [MADE, OwnFloatingIp(A)])
+def test_where_anothers_leads_there_instead_what_haos_gave_is_forgotten(
+    wish: FloatingWish, own: OwnFloatingIp
+) -> None:
+    choice = chosen(wish, ip(ours=own == MADE), ip(B, VIP_PORT), own=own)
+    assert (choice.own, choice.there, choice.take, choice.make) == (None, ip(B, VIP_PORT), None, False)
+    [finding] = choice.findings
+    assert (finding.code, finding.severity) == ("floating-lost", Severity.WARNING)
+
+
+@pytest.mark.parametrize("wish", [ANY, ON_PUBLIC])
+@pytest.mark.parametrize("own", [None, OwnFloatingIp(B)])
+def test_what_haos_made_and_forgot_is_taken_before_another_is_made(
+    wish: FloatingWish, own: OwnFloatingIp | None
+) -> None:
+    spare = ip(ours=True)
+    assert chosen(wish, spare, own=own) == FloatingChoice(MADE, take=spare)
+    assert chosen(wish, replace(spare, port_id=OTHER_PORT), own=own).make
 
 
 def test_drift_is_said_in_words() -> None:
