@@ -91,28 +91,25 @@ def on(site: Site, server: str, command: str, *, ok: bool = True) -> str:
 
 
 def neutron_state(site: Site) -> dict[str, Any]:
-    """Return what Neutron has of the site, as an administrator sees it, without what changes by itself.
-
-    That is where a reservation port is bound, too: OVN does it, to the node that has the VIP, some time after it has.
-    """
+    """Return what Neutron has of the site, as an administrator sees it, without what changes by itself."""
     net = site.admin.network
-    ports = {
-        key: {
-            name: value
-            for name, value in port.items()
-            if port["device_owner"] != "haos:vip" or not name.startswith("binding_")
-        }
-        for key, port in by_id(net.ports(network_id=site.network.id)).items()
-    }
+    ports = by_id(net.ports(network_id=site.network.id))
     return {
         "network": by_id([net.get_network(site.network.id)]),
         "subnets": by_id(net.subnets(network_id=site.network.id)),
-        "ports": ports,
+        "ports": {key: _settled(port) for key, port in ports.items()},
         "floating": by_id(each for each in net.ips() if each.port_id in ports),
         "groups": groups_by_id(
             group for group in net.security_groups(project_id=site.network.project_id) if _is_here(group, site)
         ),
     }
+
+
+def _settled(port: dict[str, Any]) -> dict[str, Any]:
+    """Return a port without what OVN writes: it binds a reservation to the node that has the VIP, some time after."""
+    if port["device_owner"] != "haos:vip":
+        return port
+    return {name: value for name, value in port.items() if name != "status" and not name.startswith("binding_")}
 
 
 def _is_here(group: Any, site: Site) -> bool:
