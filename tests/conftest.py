@@ -10,6 +10,8 @@ from hypothesis import settings
 settings.register_profile("haos", deadline=None)
 settings.load_profile("haos")
 
-# Who starts the tests in the background of a shell has them, and all that they start, ignore Ctrl-C.
+# Who starts the tests in the background of a shell, or by nohup, has them and all that they start ignore these.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
