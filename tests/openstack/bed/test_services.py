@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import Any
 
@@ -17,18 +16,6 @@ pytestmark = pytest.mark.openstack
 AGENTS = {"ovn": "OVN Controller Gateway agent", "ovs": "Open vSwitch agent"}
 TENANT_MTU = {"ovn": 1442, "ovs": 1450}
 """What 1500 bytes leave of a packet in Geneve, as OVN reckons it, and in VXLAN."""
-
-
-@pytest.fixture
-def bed() -> Bed:
-    """The bed that the environment names; without one the tests are skipped, in CI that is a failure."""
-    found = Bed.here()
-    if found is None:
-        reason = "HAOS_OPENSTACK names no bed (python -m tests.openstack run)"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def connect(role: str = "") -> Any:
