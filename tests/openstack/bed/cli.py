@@ -86,13 +86,13 @@ def run(bed: Bed, options: argparse.Namespace, arguments: list[str]) -> int:
     try:
         bringup.up(bed, options.backend, say, fresh=not running, may_install=not options.no_install)
         arguments = arguments[1:] if arguments[:1] == ["--"] else arguments
-        pytest = [sys.executable, "-m", "pytest", "-m", "openstack", *arguments]
-        code = inside(bed, pytest)
+        tests = ["-m", "openstack", *arguments]
+        code = inside(bed, [sys.executable, "-m", "tests.again", *tests])
         # Open vSwitch 3.1 may fail an assertion of its own connection tracker, and the network is down then.
         if code == TESTS_FAILED and (died := died_in(bed)):
             say(f"died meanwhile: {', '.join(died)} (see {bed.log}); what failed is run once more")
             bringup.up(bed, options.backend, say, may_install=False)
-            code = inside(bed, [*pytest, "--last-failed"])
+            code = inside(bed, [sys.executable, "-m", "pytest", *tests, "--last-failed"])
         return code
     finally:
         if not options.keep:

@@ -46,9 +46,9 @@ def test_run_takes_the_bed_down_whatever_happens(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(cli, "inside", inside)
     monkeypatch.setattr(bringup, "down", lambda *_args, wipe: done.append(f"down {wipe}"))
     assert cli.main(["run", "tests/contract"]) == 3
-    assert done == ["up", "-m pytest -m openstack tests/contract", "down True"]
+    assert done == ["up", "-m tests.again -m openstack tests/contract", "down True"]
     assert cli.main(["run", "--keep"]) == 3
-    assert done[3:] == ["up", "-m pytest -m openstack"]
+    assert done[3:] == ["up", "-m tests.again -m openstack"]
 
 
 def test_what_failed_is_run_again_where_a_process_of_the_bed_died(
