@@ -48,6 +48,13 @@ class RevisionError(PassingError):
     pause_s = 0.05
 
 
+class OvertakenError(PassingError):
+    """Somebody else wrote the resource at the same moment: which of the two stands is to be looked up."""
+
+    retry_after_s = 1
+    """So long a request of his that is under way may take."""
+
+
 HINTS = {
     "OverQuota": "openstack quota show",
     "AllowedAddressPairExhausted": "a port holds at most 10 address pairs; openstack port unset --allowed-address …",

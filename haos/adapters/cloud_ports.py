@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from haos.adapters import cloud_parse as parse
-from haos.adapters.cloud_errors import LostAnswerError, RevisionError
+from haos.adapters.cloud_errors import LostAnswerError, OvertakenError, RevisionError
 from haos.adapters.cloud_rest import Json, Rest, patiently
 from haos.core.model import RESERVATION_OWNER, Port
 from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError
@@ -143,27 +143,49 @@ class Ports:
         )
 
     def amend(self, port: Port, amendment: PortAmendment) -> Port:
-        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again."""
-        known = port
+        """Add and take away on one port under If-Match, from the state given; on 412 read, merge, again.
+
+        Neutron compares the revision and writes in two steps: of several requests with one revision more than one may
+        be taken, and the last of them wins. Where there is a sign that somebody else is writing, the port is read
+        once more a moment later, and mended if need be. Raises OvertakenError where that takes no end.
+        """
+        known: Port | None = port
+        contested = False
 
         def attempt() -> Port:
-            nonlocal known
-            body: Json = parse.amended(known, amendment)
+            nonlocal known, contested
+            now = known = known or self.get(port.id)
+            body: Json = parse.amended(now, amendment)
             if not body:
-                return known
+                return now
             what = f"change port {port.id}"
             try:
-                answer = self._neutron.write(
-                    "PUT", f"/ports/{port.id}", what, {"port": body}, revision=known.revision
-                )
-            except (RevisionError, LostAnswerError):
+                answer = self._neutron.write("PUT", f"/ports/{port.id}", what, {"port": body}, revision=now.revision)
+            except (RevisionError, LostAnswerError) as error:
+                contested = contested or isinstance(error, RevisionError)
                 known = self.get(port.id)
                 raise
-            return parse.port(answer["port"])
+            known = parse.port(answer["port"])
+            if contested or _overtook(now, known) or parse.amended(known, amendment):
+                contested, known = True, None
+                raise OvertakenError(
+                    f"cannot {what}: others change it again and again", hint="run the same command again"
+                )
+            return known
 
         return patiently(
-            attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
+            attempt,
+            (RevisionError, LostAnswerError, OvertakenError),
+            attempts=CONFLICT_ATTEMPTS,
+            deadline_s=CONFLICT_DEADLINE_S,
         )
+
+
+def _overtook(before: Port, after: Port) -> bool:
+    """Say whether somebody else has written between the state that a request was made from and its answer."""
+    if before.revision is None or after.revision is None:
+        return False
+    return after.revision != before.revision + 1
 
 
 def _has(port: Port, fields: Mapping[str, str]) -> bool:

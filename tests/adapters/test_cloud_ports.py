@@ -276,22 +276,71 @@ def test_amend_port_is_one_guarded_request(cloud: OpenStackCloud, mock: requests
 
 
 def test_a_port_without_revisions_is_not_guarded(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
-    mock.put(f"{NEUTRON}/ports/{FIRST}", json=now(8))
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json=now(8, "10.200.51.2", groups=("g", "h")))
     cloud.amend_port(port(revision=None), AMENDMENT)
+    assert steps(mock) == [f"PUT /ports/{FIRST}"]
     assert "If-Match" not in mock.request_history[0].headers
 
 
 def test_a_changed_port_is_read_and_merged_again(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     stale = {"status_code": 412, "json": fixture("neutron/412")}
-    mock.put(f"{NEUTRON}/ports/{FIRST}", [stale, stale, {"json": now(10)}])
-    mock.get(f"{NEUTRON}/ports/{FIRST}", [{"json": now(8)}, {"json": now(9, "10.9.0.0/24", groups=("g", "h"))}])
+    whole = {"json": now(10, "10.9.0.0/24", "10.200.51.2", groups=("g", "h"))}
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [stale, stale, whole])
+    seen = [{"json": now(8)}, {"json": now(9, "10.9.0.0/24", groups=("g", "h"))}, whole]
+    mock.get(f"{NEUTRON}/ports/{FIRST}", seen)
     cloud.amend_port(port(), AMENDMENT)
-    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT", "GET", "PUT")]
-    last = mock.request_history[-1]
+    # The last look: who changes it so much may have overwritten it since.
+    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT", "GET", "PUT", "GET")]
+    last = mock.request_history[-2]
     assert last.headers["If-Match"] == "revision_number=9"
     assert set(last.json()["port"]) == {"allowed_address_pairs"}
     pairs = last.json()["port"]["allowed_address_pairs"]
     assert [pair["ip_address"] for pair in pairs] == ["10.9.0.0/24", "10.200.51.2"]
+
+
+THEIRS, BOTH = now(9, "10.9.0.0/24"), ("10.9.0.0/24", "10.200.51.2")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(now(9, "10.200.51.2", groups=("g", "h")), id="two were taken with one revision"),
+        pytest.param(now(8, "10.200.51.2"), id="the group is not in the answer"),
+        pytest.param(now(8, "10.9.0.0/24"), id="what another wrote is in the answer"),
+    ],
+)
+def test_what_another_overwrote_at_the_same_moment_is_written_again(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, answer: dict[str, Any]
+) -> None:
+    whole = {"json": now(10, *BOTH, groups=("g", "h"))}
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [{"json": answer}, whole])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", [{"json": THEIRS}, whole])
+    assert cloud.amend_port(port(), AMENDMENT).group_ids == ("g", "h")
+    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT", "GET")]
+    again = mock.request_history[2]
+    assert again.headers["If-Match"] == "revision_number=9"
+    assert [pair["ip_address"] for pair in again.json()["port"]["allowed_address_pairs"]] == list(BOTH)
+
+
+def test_what_another_put_back_at_the_same_moment_is_taken_away_again(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    removal = PortAmendment(remove_pairs=(OURS,), remove_groups=("h",))
+    bare = {"json": now(10)}
+    mock.put(f"{NEUTRON}/ports/{FIRST}", [{"json": now(9)}, bare])
+    mock.get(f"{NEUTRON}/ports/{FIRST}", [{"json": now(9, "10.200.51.2")}, bare])
+    assert cloud.amend_port(port(OURS, groups=("g", "h")), removal).pairs == ()
+    assert steps(mock) == [f"{method} /ports/{FIRST}" for method in ("PUT", "GET", "PUT", "GET")]
+
+
+def test_a_port_that_another_overwrites_again_and_again_is_given_up(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    mock.put(f"{NEUTRON}/ports/{FIRST}", json=now(9))
+    mock.get(f"{NEUTRON}/ports/{FIRST}", json=now(9))
+    with pytest.raises(CloudError, match="others change it again and again") as error:
+        cloud.amend_port(port(), AMENDMENT)
+    assert error.value.hint == "run the same command again"
 
 
 def test_a_port_that_never_rests_is_given_up(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
