@@ -10,8 +10,9 @@ from keystoneauth1.adapter import Adapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
+from haos.adapters.cloud_access import forbidden
 from haos.adapters.cloud_errors import BusyError, PassingError, translated
-from haos.errors import CloudError, NotFoundError
+from haos.errors import AuthenticationError, CloudError, NotFoundError
 
 if TYPE_CHECKING:
     import requests
@@ -80,16 +81,21 @@ class Rest:
 
         def once() -> requests.Response:
             timeout = max(1.0, min(self._adapter.session.timeout or DEADLINE_S, end - _now_s()))
-            with translated(what):
-                return self._adapter.request(
-                    path,
-                    method,
-                    microversion=self._microversion,
-                    timeout=timeout,
-                    connect_retries=0,
-                    status_code_retries=0,
-                    **options,
-                )
+            try:
+                with translated(what):
+                    return self._adapter.request(
+                        path,
+                        method,
+                        microversion=self._microversion,
+                        timeout=timeout,
+                        connect_retries=0,
+                        status_code_retries=0,
+                        **options,
+                    )
+            except AuthenticationError as error:
+                if refused := forbidden(what, self._adapter, method, path):
+                    raise refused from error
+                raise
 
         return patiently(once, repeat_on, attempts=self._retries + 1, deadline_s=DEADLINE_S)
 

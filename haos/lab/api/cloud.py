@@ -122,7 +122,7 @@ class Cloud:
     def _handled(self, request: Request) -> Response:
         try:
             route, args = self._table.find(request)
-            caller = caller_of(self._tokens, request.headers.get("x-auth-token", ""), public=route.public)
+            caller = caller_of(self._tokens, request, public=route.public)
             call = Call(request, caller, args)
             if request.service == "compute":
                 check_version(request)

@@ -6,6 +6,7 @@ import secrets
 import threading
 import uuid
 
+from haos.lab.api import access
 from haos.lab.api.catalog import base_of
 from haos.lab.api.directory import V3, forbidden, role_id
 from haos.lab.api.errors import ApiError, malformed, unauthenticated
@@ -61,7 +62,8 @@ class Credentials:
         user = next(user for user in self._seed.users if user.id == call.caller.user_id)
         project = next(name for name, key in self._seed.projects.items() if key == call.caller.project_id)
         secret = body.get("secret") or secrets.token_urlsafe(64)
-        made = ApplicationCredential(uuid.uuid4().hex, body["name"], secret, user.name, project)
+        rules = access.read(body.get("access_rules", []))
+        made = ApplicationCredential(uuid.uuid4().hex, body["name"], secret, user.name, project, rules)
         with self._lock:
             self._held[made.id] = made
         return Response(201, {"application_credential": {**self._shown(call, made), "secret": secret}})
@@ -90,7 +92,9 @@ class Credentials:
         return next(user for user in self._seed.users if user.name == credential.user)
 
     def _shown(self, call: Call, credential: ApplicationCredential) -> Doc:
+        rules: Doc = {"access_rules": [rule.shown() for rule in credential.rules]} if credential.rules else {}
         return {
+            **rules,
             "id": credential.id,
             "name": credential.name,
             "project_id": self._seed.projects[credential.project],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from haos.lab.api.access import allowed
 from haos.lab.api.catalog import base_of, catalog
 from haos.lab.api.credentials import Credentials
 from haos.lab.api.directory import DOMAIN, V3, Directory, forbidden, role_id
 from haos.lab.api.errors import ApiError, malformed, unauthenticated
-from haos.lab.api.routing import NOBODY, Call, Caller, Doc, Response, Route
+from haos.lab.api.routing import NOBODY, Call, Caller, Doc, Request, Response, Route
 from haos.lab.api.seed import CloudSeed, User
 from haos.lab.api.tokens import Token, Tokens, stamp
 
 METHODS = ("password", "application_credential", "token")
+RULES_HEADER = "openstack-identity-access-rules"
 
 
 class IdentityApi:
@@ -57,7 +60,7 @@ class IdentityApi:
             return self._for_credential(call, auth)
         parent = None
         if methods == ("token",):
-            parent = self._known(auth["identity"]["token"].get("id", ""))
+            parent = self._known(auth["identity"]["token"].get("id", ""), knows_rules=False)
             user = self._user(parent.caller.user_id)
         else:
             user = self._by_password(auth["identity"]["password"].get("user") or {})
@@ -82,13 +85,16 @@ class IdentityApi:
     def _for_credential(self, call: Call, auth: Doc) -> Response:
         user, credential = self._credentials.login(auth)
         caller = Caller(user.id, self._seed.projects[credential.project], frozenset(user.roles))
-        shown = {"id": credential.id, "name": credential.name, "restricted": True}
-        token = self._tokens.issue(caller, ("application_credential",), credential=shown)
+        shown: Doc = {"id": credential.id, "name": credential.name, "restricted": True}
+        if credential.rules:
+            shown["access_rules"] = [rule.shown() for rule in credential.rules]
+        methods = ("application_credential",)
+        token = self._tokens.issue(caller, methods, credential=shown, rules=credential.rules)
         return self._token_response(token, call, 201)
 
-    def _known(self, token_id: str) -> Token:
+    def _known(self, token_id: str, *, knows_rules: bool) -> Token:
         token = self._tokens.find(token_id)
-        if token is None:
+        if token is None or (token.rules and not knows_rules):
             looks_right = token_id.startswith("gAAAAAB")
             raise ApiError(404, "Failed to validate token" if looks_right else "Could not recognize Fernet token")
         return token
@@ -97,7 +103,8 @@ class IdentityApi:
         token_id = call.request.headers.get("x-subject-token", "")
         if not token_id:
             raise forbidden(action)
-        return self._known(token_id)
+        # A service that does not say that it knows access rules would not keep to them.
+        return self._known(token_id, knows_rules=bool(call.request.headers.get(RULES_HEADER)))
 
     def _user(self, user_id: str) -> User:
         return next(user for user in self._seed.users if user.id == user_id)
@@ -143,14 +150,19 @@ class IdentityApi:
         return Response(status, {"token": body}, {"X-Subject-Token": token.id, "Vary": "X-Auth-Token"})
 
 
-def caller_of(tokens: Tokens, token_id: str, *, public: bool) -> Caller:
-    """Return whom a request's token stands for; without a good one only public routes are open."""
+def caller_of(tokens: Tokens, request: Request, *, public: bool) -> Caller:
+    """Return whom a request's token stands for; without one that is good for it only public routes are open."""
+    token_id = request.headers.get("x-auth-token", "")
     token = tokens.find(token_id) if token_id else None
-    if token is not None:
+    if token is not None and (public or not token.rules or allowed(token.rules, *_asked(request))):
         return token.caller
     if public:
         return NOBODY
     raise unauthenticated()
+
+
+def _asked(request: Request) -> tuple[str, str, str]:
+    return request.service, request.method, urlsplit(request.target).path
 
 
 def _login(call: Call) -> Doc:

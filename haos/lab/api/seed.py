@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from haos.lab.api.access import AccessRule
+
 MEMBER = ("member", "reader")
 READER = ("reader",)
 ADMIN = ("admin", "member", "reader")
@@ -30,6 +32,7 @@ class ApplicationCredential:
     secret: str
     user: str
     project: str
+    rules: tuple[AccessRule, ...] = ()  # none: whatever the user may do
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from haos.lab.api.access import AccessRule
 from haos.lab.api.routing import Caller
 
 
@@ -23,6 +24,7 @@ class Token:
     expires_s: float
     audit_ids: tuple[str, ...]  # its own, and that of the token which it was given for
     credential: Mapping[str, object] | None = None  # the application credential which it was given for
+    rules: tuple[AccessRule, ...] = ()  # that credential's access rules; none: whatever the caller may do
 
 
 class Tokens:
@@ -40,6 +42,7 @@ class Tokens:
         *,
         parent: Token | None = None,
         credential: Mapping[str, object] | None = None,
+        rules: tuple[AccessRule, ...] = (),
     ) -> Token:
         """Give out a token; one for another token lasts no longer than that."""
         now_s = time.time()
@@ -49,7 +52,8 @@ class Tokens:
             methods = tuple(dict.fromkeys((*methods, *parent.methods)))
             audit_ids += parent.audit_ids[-1:]
             expires_s = parent.expires_s
-        token = Token(f"gAAAAAB{secrets.token_urlsafe(48)}", caller, methods, now_s, expires_s, audit_ids, credential)
+        token_id = f"gAAAAAB{secrets.token_urlsafe(48)}"
+        token = Token(token_id, caller, methods, now_s, expires_s, audit_ids, credential, rules)
         with self._lock:
             self._held[token.id] = token
         return token

@@ -48,7 +48,7 @@ def server(at: Places, backend: Backend) -> Ini:
             "global_physnet_mtu": 1500,
         },
         "database": {"connection": database_url("neutron", "neutron"), "max_pool_size": 10, "max_overflow": 50},
-        "keystone_authtoken": token_check("neutron"),
+        "keystone_authtoken": token_check("neutron", "network"),
         "nova": credentials("nova"),
         "placement": credentials("placement"),
         "oslo_concurrency": {"lock_path": at.locks},

@@ -58,10 +58,10 @@ def credentials(user: str) -> dict[str, object]:
     }
 
 
-def token_check(user: str) -> dict[str, object]:
-    """Return how a service checks the tokens that it is shown."""
+def token_check(user: str, service_type: str) -> dict[str, object]:
+    """Return how a service checks the tokens that it is shown, and their access rules by its type."""
     strict = {"service_token_roles": "service", "service_token_roles_required": "true"}
-    return {"www_authenticate_uri": KEYSTONE_URL, **credentials(user), **strict}
+    return {"www_authenticate_uri": KEYSTONE_URL, "service_type": service_type, **credentials(user), **strict}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def placement(_at: Places) -> Ini:
         "DEFAULT": {"use_stderr": "true"},
         "placement_database": {"connection": database_url("placement", "placement")},
         "api": {"auth_strategy": "keystone"},
-        "keystone_authtoken": token_check("placement"),
+        "keystone_authtoken": token_check("placement", "placement"),
     }
 
 
@@ -119,7 +119,7 @@ def glance(at: Places) -> Ini:
         "os_glance_staging_store": {"filesystem_store_datadir": store / "staging"},
         "os_glance_tasks_store": {"filesystem_store_datadir": store / "tasks"},
         "paste_deploy": {"flavor": "keystone", "config_file": at.env / "etc/glance/glance-api-paste.ini"},
-        "keystone_authtoken": token_check("glance"),
+        "keystone_authtoken": token_check("glance", "image"),
         "oslo_concurrency": {"lock_path": at.locks},
     }
 
@@ -146,7 +146,7 @@ def nova(at: Places) -> Ini:
         "wsgi": {"api_paste_config": at.env / "etc/nova/api-paste.ini"},
         "api_database": {"connection": database_url("nova", "nova_api")},
         "database": {"connection": database_url("nova", "nova")},
-        "keystone_authtoken": token_check("nova"),
+        "keystone_authtoken": token_check("nova", "compute"),
         "service_user": {"send_service_user_token": "true", **credentials("nova")},
         "placement": credentials("nova"),
         "neutron": {**credentials("nova"), "service_metadata_proxy": "false"},
