@@ -32,6 +32,7 @@ NO_CLOUD = "name a cloud of clouds.yaml with --os-cloud or OS_CLOUD; none at han
 _APPLICATION_OPTIONS = tuple(f"--os-application-credential-{part}" for part in ("id", "name", "secret"))
 _API_VERSIONS = ("compute", "identity", "image", "network", "object", "placement", "volume")
 """The openstack client has an option for the version of each."""
+SECRET = re.compile(r"(?i)password|secret|token|passcode|passphrase")
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -114,6 +115,11 @@ def _read(os_argv: Sequence[str], config_files: list[str] | None) -> CloudRegion
         app_version=__version__,
         override_defaults={"status_code_retries": RETRIES},
     )
+    for name, cloud in config.cloud_config["clouds"].items():
+        if not isinstance(cloud, dict) or not isinstance(cloud.get("auth", {}), dict):
+            raise AuthenticationError(
+                f"cloud {name} of clouds.yaml is no mapping, or its auth is none", hint=NO_CLOUD
+            )
     return config.get_one(argparse=_options(config, list(os_argv)))
 
 
@@ -190,6 +196,14 @@ def _without_a_word(kind: str, known: Mapping[str, Any]) -> str:
     if "OS_APPLICATION_CREDENTIAL_SECRET" in os.environ and "OS_PASSWORD" not in os.environ:
         kind = APPLICATION_CREDENTIAL
     return os.environ.get("OS_AUTH_TYPE") or kind
+
+
+def secrets_of(config: Mapping[str, Any]) -> set[str]:
+    """Return the values that a cloud's configuration keeps under names of secrets."""
+    known = {**config, **(config.get("auth") or {})}
+    return {
+        str(value) for name, value in known.items() if value and SECRET.search(name) and not name.endswith("_url")
+    }
 
 
 def _check(region: CloudRegion) -> None:

@@ -72,6 +72,7 @@ HINTS = {
 
 _RULE = re.compile(r"rule:([\w:]+)|allow (\S+) to be performed|perform the requested action, (\S+?)\.?$")
 _URL = re.compile(r"https?://[^\s?]+?(?=[:?]?(?:\s|\?|$))")
+_USERINFO = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
 _SECRET = re.compile(r"(?i)token|secret|password|signature|credential")
 _CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"'()\[\]]+)|'([A-Z][^']+)'\)\)$|(timed out)")
 
@@ -211,7 +212,7 @@ def public_url(url: str) -> str:
 
 
 def _line(error: Exception) -> str:
-    return _one_line(str(error)) or type(error).__name__
+    return _one_line(_USERINFO.sub("", str(error))) or type(error).__name__
 
 
 def _one_line(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic as _now_s
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,11 @@ from urllib.parse import urlsplit
 
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
-from openstack import enable_logging
 from openstack.config.cloud_region import CloudRegion
 
 from haos import __version__
 from haos.adapters.cloud import OpenStackCloud
-from haos.adapters.cloud_config import cloud_region
+from haos.adapters.cloud_config import cloud_region, secrets_of
 from haos.adapters.cloud_errors import PassingError, public_url, translated
 from haos.adapters.cloud_rest import DEADLINE_S, RETRIES, Rest, patiently
 from haos.errors import AuthenticationError, CloudError, NotFoundError
@@ -31,6 +30,8 @@ SETTINGS = ("ssh_user", "ssh_key", "ssh_jump", "ssh_config")
 
 OnRequest = Callable[[str, str, float], None]
 """Told of every request: method, URL without secrets, seconds until it was answered or failed."""
+OnSecrets = Callable[[Iterable[str]], None]
+"""Told, before the first request, of the secrets that the configuration holds."""
 
 
 def connect(
@@ -38,16 +39,14 @@ def connect(
     *,
     cloud: str | None = None,
     config_files: Sequence[Path] | None = None,
-    debug: bool = False,
     on_request: OnRequest | None = None,
+    on_secrets: OnSecrets = lambda _: None,
 ) -> OpenStackCloud:
     """Authenticate (2 requests). Raises AuthenticationError, CloudError or UsageError."""
-    if debug:
-        enable_logging(debug=True, http_debug=True)
-    else:
-        # Without a handler Python prints keystoneauth's own warnings beside our errors.
-        logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
+    # Without a handler Python prints keystoneauth's own warnings beside our errors.
+    logging.getLogger("keystoneauth").addHandler(logging.NullHandler())
     region = cloud_region([*(["--os-cloud", cloud] if cloud else []), *os_argv], config_files)
+    on_secrets(secrets_of(region.config))
     session = _session(region, on_request)
     # keystoneauth repeats no token request by itself.
     patiently(lambda: _authenticate(region, session), PassingError, attempts=RETRIES + 1, deadline_s=DEADLINE_S)

@@ -32,7 +32,8 @@ FIXED_OPTIONS = (
     "UpdateHostKeys=no",
     "LogLevel=ERROR",
 )
-_SECRET = re.compile(r"(?:HAOS|OS)_.*(?:PASSWORD|SECRET|TOKEN|PASSCODE)")
+_SECRET = re.compile(r"(?:HAOS|OS)_.*(?:PASSWORD|SECRET|TOKEN|PASSCODE)|(?s:OS_\w+=.*://[^/\s]*@.*)")
+"""Names of variables, or a variable that holds a URL with a password in it."""
 
 
 class AddressChoice(enum.StrEnum):
@@ -154,7 +155,11 @@ def _quoted(path: Path) -> str:
 
 def environment() -> dict[str, str]:
     """Return the environment for ssh: in English, and without secrets that SendEnv could carry away."""
-    kept = {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not _SECRET.fullmatch(name) and not _SECRET.fullmatch(f"{name}={value}")
+    }
     return kept | {"LC_ALL": "C"}
 
 

@@ -25,6 +25,7 @@ from haos.adapters.cloud import OpenStackCloud
 from haos.adapters.connect import connect
 from haos.adapters.guardian import DONE, READY
 from haos.cli.lab_cloud import lab_config_files
+from haos.cli.masking import MaskingFormatter, mask_bugs, secrets_said
 from haos.core.intent import Intent, decode
 from haos.errors import HaosError
 from haos.workflow.guard import undo_if_announced
@@ -32,6 +33,8 @@ from haos.workflow.guard import undo_if_announced
 LOOK_S = 5.0
 """The wall clock is looked at so often: while a laptop sleeps, no timer runs."""
 _log = logging.getLogger("haos.guard")
+_secrets: set[str] = set()
+"""What must not stand in the log."""
 
 
 class Terminated(Exception):
@@ -51,7 +54,10 @@ def main(log: Path | None) -> int:
     """Watch over one fault; the log goes when there is nothing in it that anybody would want to know."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", level=logging.INFO)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(MaskingFormatter(_secrets, "%(asctime)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    mask_bugs(_secrets)
     with FileIO(0, "rb") as told:
         well = watch(told)
     if well and log is not None:
@@ -88,7 +94,9 @@ def log_in(openstack: Sequence[str]) -> OpenStackCloud:
     def note(method: str, url: str, seconds: float) -> None:
         _log.info("%s %s %.3f s", method, url, seconds)
 
-    return connect(openstack, config_files=lab_config_files(openstack, os.environ), on_request=note)
+    _secrets.update(secrets_said(openstack))
+    files = lab_config_files(openstack, os.environ)
+    return connect(openstack, config_files=files, on_request=note, on_secrets=_secrets.update)
 
 
 def say(word: str) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
+from haos.cli.masking import MaskingFormatter
 from haos.errors import HaosError, UsageError
 
 FORMAT = "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s"
-LOGGERS = ("haos", "keystoneauth", "openstack")
+LIBRARIES = ("keystoneauth", "openstack")
+LOGGERS = ("haos", *LIBRARIES)
 _log = logging.getLogger("haos.requests")
 
 
@@ -30,27 +35,47 @@ class RequestLog:
 
 
 @contextmanager
-def log_to(path: Path, *, debug: bool) -> Iterator[None]:
-    """Append what haos does to a file; with `debug` the requests' contents too, secrets left out by keystoneauth."""
+def log_to(path: Path, secrets: Set[str], *, debug: bool) -> Iterator[None]:
+    """Append what haos does to a file, nobody else's to read; with `debug` the requests' contents too."""
+    with _opened(path) as file, _handling(file, LOGGERS, logging.DEBUG if debug else logging.INFO, _dated(secrets)):
+        try:
+            yield
+        except HaosError as error:
+            logging.getLogger("haos").error("%s", error)
+            raise
+
+
+def _opened(path: Path) -> TextIO:
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
     except OSError as error:
         raise UsageError(f"--log-file {path}: {error.strerror}", hint="name a file that can be written") from error
-    handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
-    level = logging.DEBUG if debug else logging.INFO
+
+
+def _dated(secrets: Set[str]) -> MaskingFormatter:
+    return MaskingFormatter(secrets, FORMAT, "%Y-%m-%d %H:%M:%S")
+
+
+@contextmanager
+def debug_to_stderr(secrets: Set[str]) -> Iterator[None]:
+    """Show every request and its answer."""
+    with _handling(sys.stderr, LIBRARIES, logging.DEBUG, MaskingFormatter(secrets)):
+        yield
+
+
+@contextmanager
+def _handling(stream: TextIO, names: Iterable[str], level: int, form: logging.Formatter) -> Iterator[None]:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(form)
     handler.setLevel(level)
-    loggers = [logging.getLogger(name) for name in LOGGERS]
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(min(level, logger.level or level))
     try:
         yield
-    except HaosError as error:
-        logging.getLogger("haos").error("%s", error)
-        raise
     finally:
         for logger, level_before in zip(loggers, levels, strict=True):
             logger.removeHandler(handler)
             logger.setLevel(level_before)
-        handler.close()

@@ -114,9 +114,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = show(Interrupted("interrupted"))
     except HaosError as error:
         if settings.debug:
-            import traceback
+            from haos.cli.masking import show_traceback
 
-            traceback.print_exc()
+            show_traceback(error, settings.secrets)
         code = show(error)
     except BrokenPipeError:
         sys.stderr.close()
@@ -126,6 +126,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
         known = explained(error)
         if known is None:
+            from haos.cli.masking import mask_bugs, secrets_said
+
+            mask_bugs(settings.secrets | secrets_said(openstack))
             raise
         code = show(known)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -47,6 +47,7 @@ class Settings:
     debug: bool = False
     timing: bool = False
     log_file: Path | None = None
+    secrets: set[str] = field(default_factory=set)  # what must not stand in a log or a traceback; grows
 
 
 class Option(click.Option):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,9 @@ def cache_dir(environ: Mapping[str, str]) -> Path:
 
 def key(openstack: Sequence[str], environ: Mapping[str, str]) -> str:
     """Name cloud and project by what the command line and the environment say of them: no request is made for it."""
-    cloud = _chosen(openstack, environ, ("--os-cloud",), ("OS_CLOUD",)) or _chosen(
-        openstack, environ, ("--os-auth-url",), ("OS_AUTH_URL",)
-    )
+    url = _chosen(openstack, environ, ("--os-auth-url",), ("OS_AUTH_URL",))
+    # A URL may have a password in it.
+    cloud = _chosen(openstack, environ, ("--os-cloud",), ("OS_CLOUD",)) or re.sub(r"//[^/]*@", "//", url)
     return f"{cloud} {_chosen(openstack, environ, PROJECT_OPTIONS, PROJECT_VARIABLES)}"
 
 

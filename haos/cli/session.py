@@ -20,7 +20,8 @@ from haos.adapters.openssh_client import choose_address
 from haos.cli import pair_cache
 from haos.cli.asking import ask, on_terminal
 from haos.cli.lab_cloud import lab_config_files
-from haos.cli.logs import RequestLog, log_to
+from haos.cli.logs import RequestLog, debug_to_stderr, log_to
+from haos.cli.masking import secrets_said
 from haos.cli.options import Settings
 from haos.core.model import Instance, Node
 from haos.view.console import Output
@@ -78,19 +79,23 @@ def session(
     output = Output(quiet=settings.quiet)
     progress = ConsoleProgress(output)
     requests = RequestLog()
+    settings.secrets.update(secrets_said(settings.openstack))
     with ExitStack() as stack:
         if settings.log_file is not None:
-            stack.enter_context(log_to(settings.log_file, debug=settings.debug))
+            stack.enter_context(log_to(settings.log_file, settings.secrets, debug=settings.debug))
+        if settings.debug:
+            stack.enter_context(debug_to_stderr(settings.secrets))
         if settings.timing:
             stack.callback(show_timing, requests.seen, output)
         with progress.step("authenticate"):
             cloud = connect(
                 settings.openstack,
                 config_files=lab_config_files(settings.openstack, os.environ),
-                debug=settings.debug,
                 on_request=requests.note,
+                on_secrets=settings.secrets.update,
             )
         ssh = ssh_settings(options, cloud.settings)
+        settings.secrets.update([ssh.sudo_password] if ssh.sudo_password else [])
         gateway = SshGateway(
             ssh,
             console_log=cloud.console_log,
