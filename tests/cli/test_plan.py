@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import requests
 import requests_mock
 
 from haos.core.changes import (
@@ -205,6 +206,13 @@ def _revision(header: str | None) -> int | None:
     return int(header.rpartition("=")[2]) if header else None
 
 
+def as_sent(request: requests.PreparedRequest, context: object) -> object:
+    """Answer a PUT as Neutron does: the port with what was sent, and the next revision."""
+    revision = _revision(request.headers.get("If-Match"))
+    port = fixture("neutron/reservation")["port"] | json.loads(str(request.text))["port"]  # type: ignore[attr-defined]
+    return {"port": port if revision is None else {**port, "revision_number": revision + 1}}
+
+
 def foretold(changes: list[Change], prepared: Prepared, seen: Seen) -> list[Call]:
     """Return the writes that the plan's screen shows, with the ids that the canned answers give."""
     requests = Requests(Plan(prepared.plan.desired, tuple(changes)), seen)
@@ -230,7 +238,7 @@ def test_the_requests_shown_are_the_requests_sent(tmp_path: Path, world: World) 
         mock.post(f"{NEUTRON}/security-groups", json={"security_group": group}, status_code=201)
         mock.post(f"{NEUTRON}/security-group-rules", json={"security_group_rules": []}, status_code=201)
         mock.delete(re.compile("/security-group-rules/"), status_code=204)
-        mock.put(re.compile("/ports/"), json=fixture("neutron/reservation"))
+        mock.put(re.compile("/ports/"), json=as_sent)
         cloud.reserve(reserve.reservation)
         cloud.make_group(make.name, group_mark("reserved"), make.rules)
         for admit in admits:
@@ -261,7 +269,7 @@ def test_the_requests_of_a_change_are_the_requests_sent(tmp_path: Path, world: W
     with connected(tmp_path) as (mock, cloud):
         mock.post(f"{NEUTRON}/security-group-rules", json={"security_group_rules": []}, status_code=201)
         mock.delete(re.compile("/security-group-rules/"), status_code=204)
-        mock.put(re.compile("/ports/"), json=fixture("neutron/reservation"))
+        mock.put(re.compile("/ports/"), json=as_sent)
         cloud.adopt(port, device_id="haos-web", description="record")
         cloud.describe(port, "record")
         cloud.set_rules(group, rules)
