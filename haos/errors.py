@@ -12,6 +12,7 @@ HaosError                       one line: the reason; `hint` names the remedy; `
 │   └── QuotaError          5
 ├── RemoteError             1   an instance: unreachable, refused, a step failed there
 │   ├── HostKeyError        1
+│   │   └── RebuiltError    1   it has another host key, and its console log names that one
 │   ├── LoginError          1
 │   └── StepError           1   a script on the node ended with an error
 ├── UnsatisfiableError      5   what `check` finds
@@ -95,6 +96,14 @@ class RemoteError(HaosError):
 
 class HostKeyError(RemoteError):
     """The instance's host key is unknown or not the one that was expected."""
+
+
+class RebuiltError(HostKeyError):
+    """The instance has another host key than haos keeps, and its console log, whole and in one block, names it."""
+
+    def __init__(self, reason: str, *, hint: str | None = None, fingerprints: tuple[str, ...] = ()) -> None:
+        super().__init__(reason, hint=hint)
+        self.fingerprints = fingerprints
 
 
 class LoginError(RemoteError):

@@ -37,7 +37,15 @@ from haos.core.model import (
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
 from haos.core.security import rule_changes
-from haos.errors import AddressTakenError, CloudError, MacTakenError, NotFoundError, RemoteError, StepError
+from haos.errors import (
+    AddressTakenError,
+    CloudError,
+    MacTakenError,
+    NotFoundError,
+    RebuiltError,
+    RemoteError,
+    StepError,
+)
 from haos.workflow.context import Context
 from haos.workflow.guard import undo_if_announced
 from tests.fake_faults import SPLIT, FaultyNode
@@ -131,6 +139,7 @@ class World:
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
     splits: list[tuple[str, float, float | None]] = field(default_factory=list)  # MAC that answers too, from, to
     unreachable: set[str] = field(default_factory=set)
+    rebuilt: dict[str, tuple[str, ...]] = field(default_factory=dict)  # instance id -> the host keys that it has now
     takeover_s: float = TAKEOVER_S
     answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
     heard: frozenset[tuple[int, int]] = frozenset()  # (VRID, IP version) of routers that are not the cloud's
@@ -724,6 +733,8 @@ class FakeFleet:
     def node(self, instance: Instance) -> FakeNode:
         if instance.status != "ACTIVE":
             raise RemoteError(f"{instance.name} is {instance.status}")
+        if shown := self.world.rebuilt.get(instance.id):
+            raise RebuiltError(f"the host key of {instance.name} is another", fingerprints=shown, hint="haos repair")
         return self.world.nodes[instance.id]
 
     def observer(self, instance: Instance) -> FakeObserver:
@@ -731,6 +742,11 @@ class FakeFleet:
 
     def renew(self, instance: Instance) -> None:
         return
+
+    def trust_anew(self, instance: Instance, fingerprints: Sequence[str]) -> None:
+        with self.world.effects.effect(f"trust {instance.name}"):
+            assert self.world.rebuilt.get(instance.id) == tuple(fingerprints)
+            del self.world.rebuilt[instance.id]
 
     def close(self) -> None:
         return

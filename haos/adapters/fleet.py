@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 
 from haos.adapters.node import Node
@@ -41,6 +42,11 @@ class SshFleet:
             self._observers.pop(instance.id, None)
         if connection is not None:
             connection.close()
+
+    def trust_anew(self, instance: Instance, fingerprints: Sequence[str]) -> None:
+        """Keep the host keys of a rebuilt instance that its console log shows; the next call connects with them."""
+        self._gateway.trust_anew(instance, fingerprints)
+        self.renew(instance)
 
     def close(self) -> None:
         """Close every connection."""

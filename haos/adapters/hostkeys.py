@@ -18,7 +18,7 @@ from typing import TypeVar
 from haos.adapters.openssh_client import Endpoint, destination, run_tool
 from haos.adapters.openssh_errors import ChangedHostKeyError, UnknownHostKeyError, classify
 from haos.core.hostkeys import HostKey, keys_on_console, parse_key
-from haos.errors import CloudError, HostKeyError
+from haos.errors import CloudError, HostKeyError, RebuiltError, RemoteError
 
 T = TypeVar("T")
 ConsoleLog = Callable[[str], str]
@@ -172,8 +172,26 @@ class HostKeys:
             try:
                 return connect(self._pin(target, cached, entries))
             except (ChangedHostKeyError, UnknownHostKeyError):
-                raise self._cached_key_changed(target, cached) from None
+                raise self._cached_key_changed(target, cached, entries) from None
         return self._learn(target, entries, connect, patiently)
+
+    def trust_anew(self, target: Endpoint, fingerprints: Sequence[str]) -> None:
+        """Keep the keys of the console log in place of the cached ones, if they are these and the host shows one.
+
+        A key that the user's own known_hosts pin is his to change. Raises HostKeyError.
+        """
+        entries = user_entries(target)
+        if entries.pinned:
+            raise _users_key_changed(target, None)
+        keys, reason = self._console_keys(target)
+        shown = self._scan(target, entries)
+        if shown not in keys or sorted(map(str, keys)) != sorted(fingerprints):
+            raise HostKeyError(
+                f"the host key of {target}, {shown}, is not vouched for: "
+                f"{reason or 'its console log shows other keys than it did a moment ago'}",
+                hint="nothing was changed; verify the fingerprint by hand, or run the same command again",
+            )
+        self._cache.replace(target.alias, keys)
 
     def _learn(
         self,
@@ -252,14 +270,24 @@ class HostKeys:
         options += ["GlobalKnownHostsFile=/dev/null", f"UserKnownHostsFile={path}"]
         return tuple(word for option in options for word in ("-o", option))
 
-    def _cached_key_changed(self, target: Endpoint, cached: Sequence[HostKey]) -> HostKeyError:
-        on_console, _ = self._console_keys(target)
-        rebuilt = bool(on_console) and not set(cached) & set(on_console)
-        why = "; its console log shows other keys too, so it may have been rebuilt" if rebuilt else ""
+    def _cached_key_changed(self, target: Endpoint, cached: Sequence[HostKey], entries: UserEntries) -> HostKeyError:
+        """Build the error; an instance that was rebuilt shows a key that its console log has and haos has not."""
+        reason = f"the host key of {target} is not the one that haos keeps in {self._cache.path}"
         forget = f"ssh-keygen -R {target.alias} -f {shlex.quote(str(self._cache.path))}"
-        return HostKeyError(
-            f"the host key of {target} is not the one that haos keeps in {self._cache.path}{why}",
-            hint=f"if you know why it changed, forget the old one: {forget}",
+        hint = f"if you know why it changed, forget the old one: {forget}"
+        on_console, _ = self._console_keys(target)
+        if not on_console or set(cached) & set(on_console):
+            return HostKeyError(reason, hint=hint)
+        try:
+            shown = self._scan(target, entries)
+        except RemoteError:
+            return HostKeyError(reason, hint=hint)
+        if shown not in on_console:
+            return HostKeyError(f"{reason}, nor is {shown} on its console log", hint=hint)
+        return RebuiltError(
+            f"{reason}: it was rebuilt, and its console log shows {shown}",
+            hint=f"haos repair takes the new key over; by hand: {forget}",
+            fingerprints=tuple(str(key) for key in on_console),
         )
 
 

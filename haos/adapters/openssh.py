@@ -83,6 +83,11 @@ class SshGateway:
             self._connections.append(connection)
         return connection
 
+    def trust_anew(self, instance: Instance, fingerprints: Sequence[str]) -> None:
+        """Keep the host keys that the console log shows, which are to be these. Raises HostKeyError, RemoteError."""
+        check_status(instance)
+        self._host_keys.trust_anew(endpoint(instance, self._options), fingerprints)
+
     def close(self) -> None:
         """End every connection, those under way too, and remove all temporary files; safe to repeat."""
         with self._lock:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("haos.cli.status", "Show a pair as the cloud, the nodes and the observer see it."),
     "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
     "switchover": ("haos.cli.switchover", "Move the VIP to another node with no lost probe."),
+    "repair": ("haos.cli.repair", "Bring a pair back to what its record says."),
     "teardown": ("haos.cli.teardown", "Remove exactly what haos added, everywhere."),
     "lab": ("haos.cli.lab", "The embedded cloud on this machine."),
     "completion": ("haos.cli.completion", "Print the completion script of a shell."),

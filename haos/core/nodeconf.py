@@ -60,7 +60,7 @@ def node_record(pair: Pair) -> str:
 
 
 def node_configs(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> dict[str, NodeConfig]:
-    """Return what each node shall carry, by name; the nodes are in the order of the pair's members."""
+    """Return what each node that has facts shall carry, by name; the nodes are in the order of the pair's members."""
     return {
         node.name: node_config(
             pair,
@@ -70,6 +70,7 @@ def node_configs(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFact
             peers=tuple(peer.address for peer in nodes if peer is not node),
         )
         for index, node in enumerate(nodes)
+        if node.name in facts
     }
 
 
@@ -104,7 +105,7 @@ def mode_on(pair: str, facts: NodeFacts) -> Mode | None:
 
 def configs_there(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> dict[str, NodeConfig]:
     """Return what the record's pair means for each node, in the mode that the node has it in."""
-    modes = {node.name: mode_on(pair.name, facts[node.name]) or pair.mode for node in nodes}
+    modes = {node.name: mode_on(pair.name, facts[node.name]) or pair.mode for node in nodes if node.name in facts}
     by_mode = {mode: node_configs(replace(pair, mode=mode), nodes, facts) for mode in set(modes.values())}
     return {name: by_mode[mode][name] for name, mode in modes.items()}
 

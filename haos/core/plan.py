@@ -53,7 +53,7 @@ class Desired:
     network: CloudNetwork
     subnet: Subnet
     nodes: tuple[Node, ...]  # in the order of the pair's members
-    configs: Mapping[str, NodeConfig]  # by node name
+    configs: Mapping[str, NodeConfig]  # by node name; a node without one is left alone inside
     floating: FloatingChoice = field(default_factory=FloatingChoice)
 
 
@@ -208,7 +208,16 @@ def added_pairs(port: Port, pair: Pair, added: Added) -> tuple[AddressPair, ...]
 
 
 def _install(desired: Desired, seen: Seen) -> list[Change]:
-    return [InstallKeepalived(node.name) for node in desired.nodes if seen.facts[node.name].keepalived is None]
+    return [
+        InstallKeepalived(node.name)
+        for node in desired.nodes
+        if node.name in desired.configs and seen.facts[node.name].keepalived is None
+    ]
+
+
+def _inside(desired: Desired) -> tuple[Node, ...]:
+    """Return the nodes that are set up from inside, the preferred one first."""
+    return tuple(node for node in desired.pair.by_preference(desired.nodes) if node.name in desired.configs)
 
 
 def leaves_mode(node: Node, desired: Desired, seen: Seen) -> bool:
@@ -220,7 +229,7 @@ def _leave_mode(desired: Desired, seen: Seen) -> list[Change]:
     """Take the pair off every node before any node has the new mode: the two do not understand each other."""
     changes: list[Change] = [
         RemovePair(node.name, seen.configs[node.name])
-        for node in reversed(desired.pair.by_preference(desired.nodes))
+        for node in reversed(_inside(desired))
         if seen.configs is not None and leaves_mode(node, desired, seen)
     ]
     for node, member in zip(desired.nodes, desired.pair.members, strict=True):
@@ -240,7 +249,7 @@ def _configure(desired: Desired, seen: Seen) -> list[Change]:
     """
     stale = [
         node
-        for node in desired.pair.by_preference(desired.nodes)
+        for node in _inside(desired)
         if leaves_mode(node, desired, seen)
         or not config_current(desired.configs[node.name], seen.facts[node.name])
         or not _runs(seen.facts[node.name])

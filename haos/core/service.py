@@ -54,6 +54,11 @@ def needs_http(check: ServiceCheck) -> bool:
     return check.spec.lower().startswith(("http://", "https://"))
 
 
+def is_command(check: ServiceCheck) -> bool:
+    """Say whether a check is a command of the user's, not haos's own script for a port or a URL."""
+    return not needs_http(check) and _TCP.fullmatch(check.spec) is None
+
+
 def script(check: ServiceCheck) -> str:
     """Return the script that carries a check out: exit code 0 means that the service is well."""
     return "\n".join(("#!/bin/sh", "# Made by haos: it overwrites what is changed here.", *_lines(check), ""))

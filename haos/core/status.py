@@ -60,6 +60,7 @@ class Silent:
 
     reason: str
     remedy: str | None = None
+    fingerprints: tuple[str, ...] = ()  # of new host keys that its console log vouches for: it was rebuilt
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from dataclasses import replace
 from haos.core import service
 from haos.core.floating import drift, leading_to, own_of
 from haos.core.intent import naming, restore_hint
-from haos.core.model import Member, Mode, Node, Pair, Role, virtual_mac
-from haos.core.names import default_name
+from haos.core.model import Added, Member, Mode, Node, Pair, Role, virtual_mac
+from haos.core.names import default_name, group_mark
 from haos.core.node import NodeFacts
 from haos.core.nodeconf import differences, node_config
 from haos.core.outage import Verdict
 from haos.core.plan import missing_pairs
 from haos.core.power import wake
-from haos.core.security import Barred, barred
+from haos.core.security import Barred, barred, pair_rules, same_rules
 from haos.core.sighting import Observation, judge_observation, stale_entry
 from haos.core.status import CloudView, NodeStatus, NodeView, PairStatus, Silent, Trouble
 
@@ -35,27 +35,39 @@ def judge_pair(
     status = PairStatus(pair, rows, observation, floating=leading_to(view.reservation.id, view.floating))
     names = macs_of_nodes(view, status.active)
     of_nodes = [trouble for row in rows for trouble in row.troubles]
-    status = replace(status, names=names, troubles=(*of_nodes, *_pair_troubles(view, rows),
-                                                     *_floating_troubles(view, mend)))  # fmt: skip
+    barring = any(trouble.code == "security-rule" for trouble in of_nodes)
+    group = () if barring else _group_troubles(view, mend)
+    of_pair = (*_pair_troubles(view, rows), *group, *_floating_troubles(view, mend))
+    status = replace(status, names=names, troubles=(*of_nodes, *of_pair))
     if observation is None:
         missing = Trouble("no-observer", "", "nobody observes: no instance is named or tagged 'observer'",
                           "name one with --observer", grave=False)  # fmt: skip
         return replace(status, troubles=(*status.troubles, missing))
     holder = status.active if all(row.holds_vip == (row.name == status.active) for row in rows) else None
     verdict, reason = judge_observation(observation, pair.vip, holder, names)
-    seen = tuple(_observer_troubles(observation, verdict, reason, names))
+    seen = tuple(_observer_troubles(observation, verdict, reason, names, view))
     return replace(status, verdict=verdict, reason=reason, troubles=(*status.troubles, *seen))
 
 
 def mend_command(view: CloudView, observer_ref: str | None = None) -> str:
     """Return the command that brings the pair back to what its record says."""
+    return shlex.join(["haos", "repair", view.pair.name, *(["--observer", observer_ref] if observer_ref else [])])
+
+
+def replace_command(view: CloudView, port_id: str) -> str:
+    """Return the command that gives the pair another node in place of one that is gone: where one is left."""
+    if not view.members:
+        return f"haos teardown {view.pair.name} --force; then create it anew"
+    return f"haos replace-node {view.pair.name} --old {port_id} --new INSTANCE"
+
+
+def create_command(view: CloudView) -> str:
+    """Return the command to which options are added that change the pair; nodes that are gone are not named."""
     pair, nodes = view.pair, view.members
-    if len(nodes) < len(pair.members):
-        return f"haos teardown {pair.name} --force; then create it anew"
     words = ["haos", "create", "--network", pair.network_id, "--nodes", ",".join(node.name for node in nodes)]
     if pair.name != default_name(node.name for node in nodes):
         words += ["--name", pair.name]
-    return shlex.join([*words, *(["--observer", observer_ref] if observer_ref else [])])
+    return shlex.join(words)
 
 
 def macs_of_nodes(view: CloudView, active: str | None) -> dict[str, str]:
@@ -69,7 +81,7 @@ def macs_of_nodes(view: CloudView, active: str | None) -> dict[str, str]:
 def _row(member: Member, view: CloudView, look: NodeView | Silent | None, mend: str) -> NodeStatus:
     node = view.nodes.get(member.port_id)
     if node is None:
-        return _gone(member, view, mend)
+        return _gone(member, view)
     held = barred(node, view.members, view.groups, view.ports, bfd=view.pair.timing.bfd)
     lacking = missing_pairs(node.port, view.pair) if node.port.port_security else ()
     row = NodeStatus(
@@ -91,14 +103,16 @@ def _row(member: Member, view: CloudView, look: NodeView | Silent | None, mend: 
         return _with_view(row, member, node, view, look, mend)
     silent = look or Silent("nobody has asked it yet")
     unheard = Trouble("unreachable", node.name, silent.reason, silent.remedy)
+    if silent.fingerprints:
+        unheard = Trouble("rebuilt", node.name, silent.reason, mend)
     known = any(trouble.code == "instance" for trouble in row.troubles)
     return row if known else replace(row, troubles=(*row.troubles, unheard))
 
 
-def _gone(member: Member, view: CloudView, mend: str) -> NodeStatus:
+def _gone(member: Member, view: CloudView) -> NodeStatus:
     port = next((port for port in view.ports if port.id == member.port_id), None)
     what = f"port {member.port_id} is gone" if port is None else f"the instance of port {member.port_id} is gone"
-    trouble = Trouble("gone", "", what, mend)
+    trouble = Trouble("gone", "", what, replace_command(view, member.port_id))
     return NodeStatus(member.port_id, member.port_id, Role.UNKNOWN, False, member.priority, troubles=(trouble,))
 
 
@@ -107,9 +121,7 @@ def _cloud_troubles(node: Node, lacking: list[str], held: tuple[Barred, ...], me
     if instance.status != "ACTIVE":
         yield Trouble("instance", name, f"its instance is {instance.status}", wake(instance))
     if not port.admin_up:
-        yield Trouble(
-            "port-down", name, "its port is administratively down", f"openstack port set --enable {port.id}"
-        )
+        yield Trouble("port-down", name, "its port is administratively down", mend)
     if lacking:
         yield Trouble("address-pair", name, f"its port lacks the address pair {', '.join(lacking)}", mend)
     if held:
@@ -171,9 +183,7 @@ def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, mend:
     if facts.keepalived is None:
         yield Trouble("keepalived", row.name, "keepalived is not installed", mend)
     elif not row.keepalived_running:
-        yield Trouble(
-            "keepalived", row.name, "keepalived does not run", f"on {row.name}: sudo systemctl start keepalived"
-        )
+        yield Trouble("keepalived", row.name, "keepalived does not run", mend)
     elif not facts.daemon_enabled:
         yield Trouble("not-enabled", row.name, "keepalived would not start when the node boots", mend, grave=False)
 
@@ -241,21 +251,54 @@ def _pair_troubles(view: CloudView, rows: tuple[NodeStatus, ...]) -> Iterator[Tr
         )
 
 
+def _group_troubles(view: CloudView, mend: str) -> Iterator[Trouble]:
+    """Find what is not as it was made with the pair's own group; other groups may let its packets pass as well."""
+    pair = view.pair
+    own = next((group for group in view.groups if group.description == group_mark(pair.reservation_id)), None)
+    for node in view.members:
+        carries = own is not None and own.id in node.port.group_ids
+        recorded = any(one.port_id == node.port.id and Added.GROUP in one.added for one in pair.members)
+        if recorded and node.port.port_security and not carries:
+            reason = "its port does not carry the pair's own security group"
+            yield Trouble("security-group", node.name, reason, mend, grave=False)
+    if own is not None and len(view.nodes) == len(pair.members):
+        wanted = pair_rules([node.address for node in view.members], bfd=pair.timing.bfd)
+        if not same_rules(own.rules, wanted):
+            reason = f"security group {own.name} has not exactly the rules that it was made with"
+            yield Trouble("security-group", "", reason, mend, grave=False)
+
+
 def _floating_troubles(view: CloudView, mend: str) -> Iterator[Trouble]:
     pair = view.pair
     lost = drift(pair.floating, pair.reservation_id, view.floating)
     if lost is not None:
         mine = own_of(pair.floating, pair.reservation_id, view.floating)
         free = mine is not None and mine.port_id is None
-        whole = len(view.nodes) == len(pair.members)
-        yield Trouble("floating-ip", "", lost, mend if free or not whole else f"{mend} --floating-ip")
+        yield Trouble("floating-ip", "", lost, mend if free else f"{create_command(view)} --floating-ip")
+
+
+def _taken(mac: str, view: CloudView) -> Trouble:
+    """Say who answers for the VIP and is no node, as far as the network's ports tell."""
+    port = next((port for port in view.ports if port.mac == mac), None) or next(
+        (port for port in view.ports if any(pair.mac_address.lower() == mac for pair in port.pairs)), None
+    )
+    who, remedy = "no port of this network has that address", f"find {mac} on the network and take the VIP off there"
+    if port is not None:
+        whose = {"": "plugged in nowhere"}.get(port.device_id, f"of {port.device_owner or 'device'} {port.device_id}")
+        who, remedy = (
+            f"that is port {port.id}, {whose}",
+            f"take {view.pair.vip} off there: openstack port show {port.id}",
+        )
+    return Trouble("vip-taken", "", f"{view.pair.vip} is answered by {mac}, which is no node's: {who}", remedy)
 
 
 def _observer_troubles(
-    seen: Observation, verdict: Verdict, reason: str, names: Mapping[str, str]
+    seen: Observation, verdict: Verdict, reason: str, names: Mapping[str, str], view: CloudView
 ) -> Iterator[Trouble]:
     name = seen.observer
-    if verdict is not Verdict.PASS:
+    strangers = sorted({mac for mac in (seen.echo_from, *seen.arp_from) if mac} - {*names, view.reservation.mac})
+    yield from (_taken(mac, view) for mac in strangers)
+    if verdict is not Verdict.PASS and not strangers:
         yield Trouble("observer", name if verdict is Verdict.UNKNOWN else "", reason, seen.hint)
     if told := stale_entry(seen, names):
         yield Trouble("neighbour", name, f"its neighbour entry led to {told}, who does not hold the VIP", grave=False)

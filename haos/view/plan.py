@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from haos.core import vrrp
@@ -37,11 +37,7 @@ def show_plan(prepared: Prepared, output: Output, *, verbose: bool) -> None:
     for finding in prepared.warnings:
         remedy = f" ({finding.remedy})" if finding.remedy else ""
         output.hint(f"warning: {finding.reason}{remedy}", "yellow")
-    for line in plan_lines(prepared.plan, prepared.seen, verbose=verbose):
-        if line.hang is None:
-            output.verbatim(line.text, line.style)
-        else:
-            output.line(line.text, line.style, hang=line.hang)
+    print_lines(plan_lines(prepared.plan, prepared.seen, verbose=verbose), output)
     output.gap()
 
 
@@ -54,6 +50,13 @@ def plan_lines(plan: Plan, seen: Seen, *, verbose: bool = False) -> Iterator[Lin
         yield Line("Nothing to change.")
         return
     counts: Counter[str] = Counter()
+    yield from change_lines(plan, seen, counts, verbose=verbose)
+    yield Line(count_line(counts[ADD], counts[CHANGE], counts[REMOVE]), "bold")
+    yield from _prediction(pair)
+
+
+def change_lines(plan: Plan, seen: Seen, counts: Counter[str], *, verbose: bool) -> Iterator[Line]:
+    """Yield the lines of the changes alone, and count them by their signs."""
     requests = Requests(plan, seen)
     for change in plan.changes:
         diffs = _diffs(change, seen) if verbose else {}
@@ -63,8 +66,15 @@ def plan_lines(plan: Plan, seen: Seen, *, verbose: bool = False) -> Iterator[Lin
             yield from diffs.get(item.path, ())
         if verbose:
             yield from (Line(INDENT + line, "dim", None) for call in requests.of(change) for line in call.lines())
-    yield Line(count_line(counts[ADD], counts[CHANGE], counts[REMOVE]), "bold")
-    yield from _prediction(pair)
+
+
+def print_lines(lines: Iterable[Line], output: Output) -> None:
+    """Print lines of the result."""
+    for line in lines:
+        if line.hang is None:
+            output.verbatim(line.text, line.style)
+        else:
+            output.line(line.text, line.style, hang=line.hang)
 
 
 def count_line(added: int, changed: int, removed: int) -> str:

@@ -281,6 +281,13 @@ class Fleet(Protocol):
     def renew(self, instance: Instance) -> None:
         """Drop the connection to an instance that was cut off or restarted: the next call connects anew."""
 
+    def trust_anew(self, instance: Instance, fingerprints: Sequence[str]) -> None:
+        """Keep, in place of the host keys that haos kept of an instance, those that its console log shows.
+
+        Only if they are these ("ED25519 SHA256:…"), and it shows one of them. The user's own known_hosts are never
+        touched. Raises HostKeyError.
+        """
+
     def close(self) -> None:
         """Close every connection."""
 

@@ -53,7 +53,7 @@ def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[P
         floating=seen.floating.own,
     )
     members = tuple(
-        Member(node.port.id, priority, _will_add(node, bare, seen.facts[node.name], needs_group=seen.needs_group))
+        Member(node.port.id, priority, will_add(node, bare, seen.facts[node.name], needs_group=seen.needs_group))
         for node, priority in ranked
     )
     return replace(bare, members=members), tuple(node for node, _ in ranked)
@@ -136,7 +136,7 @@ def decide_change(request: CreateRequest, seen: Preflight, pair: Pair) -> tuple[
         Member(
             node.port.id,
             chosen[node.port.id],
-            member.added | _will_add(node, changed, seen.facts[node.name], needs_group=group),
+            member.added | will_add(node, changed, seen.facts.get(node.name), needs_group=group),
         )
         for node, member in ranked
     )
@@ -157,8 +157,9 @@ def _priorities(request: CreateRequest, seen: Preflight, pair: Pair, timing: Tim
     return before
 
 
-def _will_add(node: Node, pair: Pair, facts: NodeFacts, *, needs_group: bool) -> Added:
-    added = Added.NOTHING if facts.keepalived is not None else Added.PACKAGE
+def will_add(node: Node, pair: Pair, facts: NodeFacts | None, *, needs_group: bool) -> Added:
+    """Return what haos will have added on a node, and its port; without `facts` nothing is done inside."""
+    added = Added.PACKAGE if facts is not None and facts.keepalived is None else Added.NOTHING
     if not node.port.port_security:
         return added
     missing = missing_pairs(node.port, pair)

@@ -1,11 +1,58 @@
-"""`haos repair`: bring a pair back to what its record says."""
+"""`haos repair`: bring a pair back to what its record says, and say what cannot be brought back.
+
+What is in the way goes first (a fault, a port that is down, an old host key); then the pair is looked at again, since
+only then all of it can be seen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from haos.core.model import Node, Pair
+from haos.core.outage import Verdict
+from haos.core.repair import Step
+from haos.core.status import PairStatus, Trouble
+from haos.errors import Interrupted
+from haos.workflow.context import Context
+from haos.workflow.repair_plan import RepairPlan, plan_repair
+from haos.workflow.repair_steps import Done, make_changes, make_openings
 from haos.workflow.request import CreateRequest
+from haos.workflow.settle import POLL_S, SETTLE_TIMEOUT_S
+from haos.workflow.status import examine
+from haos.workflow.verify import Verification, look_on, prove
+
+ROUNDS = 4
+"""How often what was behind something else is repaired in turn: a fault, a port, a host key, then the rest."""
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """How a repair ended."""
+
+    pair: Pair
+    done: tuple[Done, ...]  # in their order
+    beyond: tuple[Trouble, ...]  # what could not be repaired, and what helps
+    status: PairStatus  # as it is now
+    verification: Verification | None  # None where it was not wanted, or the pair is not whole
+
+    @property
+    def made(self) -> tuple[Done, ...]:
+        """The steps that were made."""
+        return tuple(one for one in self.done if one.error is None)
+
+    @property
+    def failed(self) -> tuple[Done, ...]:
+        """The steps that were not."""
+        return tuple(one for one in self.done if one.error is not None)
+
+    @property
+    def well(self) -> bool:
+        """Whether the pair is seen to be as it should be."""
+        seen = self.verification
+        if seen is None:
+            return self.status.healthy
+        return seen.verdict is Verdict.PASS or (self.status.observation is None and seen.taken_over)
 
 
 def request_of(pair: Pair, nodes: Sequence[Node], observer: str | None) -> CreateRequest:
@@ -14,3 +61,78 @@ def request_of(pair: Pair, nodes: Sequence[Node], observer: str | None) -> Creat
     `nodes` in any order: the record's stands.
     """
     return CreateRequest(pair.network_id, tuple(node.instance.id for node in nodes), pair.name, observer=observer)
+
+
+def prepare(
+    name: str | None, observer: str | None, ctx: Context, *, verify: bool = True, verify_failover: bool = False
+) -> RepairPlan:
+    """Look at the pair and plan; changes nothing. Raises what find_pair does, and UnsatisfiableError."""
+    examined = examine(name, observer, ctx)
+    request = request_of(examined.view.pair, examined.view.members, observer)
+    return plan_repair(examined, replace(request, verify=verify, verify_failover=verify_failover), ctx)
+
+
+def again(prepared: RepairPlan, ctx: Context) -> RepairPlan:
+    """Look and plan anew."""
+    request = prepared.request
+    return prepare(
+        prepared.pair.name, request.observer, ctx, verify=request.verify, verify_failover=request.verify_failover
+    )
+
+
+def repair(prepared: RepairPlan, ctx: Context, replan: Callable[[RepairPlan], None]) -> Repaired:
+    """Make all steps, tell `replan` of those that come to light on the way, and see whether the pair is well.
+
+    Nothing that was repaired is undone; each step that fails is. Raises Interrupted where the user does.
+    """
+    done: list[Done] = []
+    try:
+        prepared = _rounds(prepared, done, ctx, replan)
+        return _concluded(prepared, tuple(done), ctx)
+    except KeyboardInterrupt:
+        stays = f"; of what was to be repaired {len(done)} steps were made, and stay" if done else ""
+        raise Interrupted(f"interrupted{stays}", hint=f"haos repair {prepared.pair.name} goes on from here") from None
+
+
+def _rounds(prepared: RepairPlan, done: list[Done], ctx: Context, replan: Callable[[RepairPlan], None]) -> RepairPlan:
+    """Go round until nothing is left to do, or nothing helps; return what was seen last."""
+    hopeless = set[Step]()
+    for _ in range(ROUNDS):
+        if not prepared.steps:
+            break
+        opening = bool(prepared.openings)
+        for one in (make_openings if opening else make_changes)(prepared, ctx):
+            done.append(one)
+            hopeless |= {one.step} if one.error is not None else set()
+        tried, prepared = prepared.steps, again(prepared, ctx)
+        prepared = replace(prepared, openings=tuple(step for step in prepared.openings if step not in hopeless))
+        if prepared.steps == tried or hopeless.intersection(prepared.steps):
+            break
+        if prepared.steps:
+            replan(prepared)
+    return prepared
+
+
+def _concluded(prepared: RepairPlan, done: tuple[Done, ...], ctx: Context) -> Repaired:
+    """See how the pair is once it has settled; by a trial failover too, where that was wanted."""
+    request, status = prepared.request, prepared.examined.status
+    verification = None
+    if request.verify and prepared.whole and not prepared.beyond:
+        if done or request.verify_failover or not status.healthy:
+            seen, nodes = prove if request.verify_failover else look_on, prepared.place.nodes
+            verification = seen(prepared.pair, nodes, prepared.examined.watcher, ctx)
+            status = again(prepared, ctx).examined.status
+    elif request.verify and done:
+        status = _settled(prepared, ctx)
+    return Repaired(prepared.pair, done, prepared.beyond, status, verification)
+
+
+def _settled(prepared: RepairPlan, ctx: Context) -> PairStatus:
+    """Look until the nodes that are there agree, for as long as a pair may take for that."""
+    pair = prepared.pair
+    deadline_s = ctx.clock.now_s() + pair.timing.preempt_delay_s + SETTLE_TIMEOUT_S
+    while True:
+        status = examine(pair.name, prepared.request.observer, ctx).status
+        if not status.may_be_in_motion or ctx.clock.now_s() >= deadline_s:
+            return status
+        ctx.clock.sleep(POLL_S)

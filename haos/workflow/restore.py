@@ -42,7 +42,7 @@ def _restore(name: str | None, ctx: Context) -> Restored:
     except LeftoverError as error:
         left.append(error.reason)
     with ctx.progress.step("heal the nodes"):
-        healed, errors = attempt_each(nodes.values(), lambda node: _heal(node, ctx))
+        healed, errors = attempt_each(nodes.values(), lambda node: heal_node(node, ctx))
     done += [line for lines in healed.values() for line in lines]
     left += [f"{node.name} could not be asked: {error}" for node, error in errors.items()]
     if left:
@@ -55,7 +55,8 @@ def _restore(name: str | None, ctx: Context) -> Restored:
     return Restored(pair, tuple(done))
 
 
-def _heal(node: Node, ctx: Context) -> list[str]:
+def heal_node(node: Node, ctx: Context) -> list[str]:
+    """End the fault that is there, and the watch; return what was done, a line each."""
     agent = ctx.fleet.node(node.instance)
     done = [f"healed {node.name}: a fault was left there"] if agent.heal() else []
     # Else the node takes the dead failover test for one that is at work.

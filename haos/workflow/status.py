@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from haos.core.model import Instance, Node, Pair
 from haos.core.power import may_answer
 from haos.core.sighting import Observation, observe, seen_enough
 from haos.core.status import CloudView, NodeView, PairStatus, Silent
 from haos.core.troubles import judge_pair
-from haos.errors import HaosError
+from haos.errors import HaosError, RebuiltError
 from haos.workflow.context import Context
 from haos.workflow.errands import Errands
 from haos.workflow.floating import floating_ips_near
@@ -22,17 +23,37 @@ PROBE_INTERVAL_S = 0.01
 OVERDUE = Silent(f"it has not answered for {LOOK_S:g} s", "is it overloaded? log in to it by hand")
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A pair looked at from all three sides, and what that comes to."""
+
+    view: CloudView
+    looks: Mapping[str, NodeView | Silent]  # by port id
+    watcher: Instance | None
+    status: PairStatus
+
+
 def status(name: str | None, observer_ref: str | None, ctx: Context) -> PairStatus:
     """Look at a pair from all three sides, within a bounded time; twice, where it may have been in motion."""
+    return examine(name, observer_ref, ctx).status
+
+
+def examine(name: str | None, observer_ref: str | None, ctx: Context) -> Examined:
+    """Look as `status` does, and keep what was seen."""
     with ctx.progress.step("look at the cloud"):
         view = look_at_cloud(name, ctx)
         watcher = find_watcher(observer_ref, {port.device_id for port in view.ports}, view.nodes, ctx)
     with ctx.progress.step("look at the nodes" + (f", and from {watcher.name}" if watcher else "")):
-        seen = judge_pair(view, *look_around(view, watcher, ctx), observer_ref=observer_ref)
-    if not seen.may_be_in_motion:
+        seen = _examined(view, watcher, observer_ref, ctx)
+    if not seen.status.may_be_in_motion:
         return seen
     with ctx.progress.step("look at the nodes again, since the VIP may have been on the move"):
-        return judge_pair(view, *look_around(view, watcher, ctx), observer_ref=observer_ref)
+        return _examined(view, watcher, observer_ref, ctx)
+
+
+def _examined(view: CloudView, watcher: Instance | None, observer_ref: str | None, ctx: Context) -> Examined:
+    looks, observation = look_around(view, watcher, ctx)
+    return Examined(view, looks, watcher, judge_pair(view, looks, observation, observer_ref=observer_ref))
 
 
 def look_at_cloud(name: str | None, ctx: Context) -> CloudView:
@@ -77,7 +98,9 @@ def look_at_node(pair: Pair, node: Node, ctx: Context) -> NodeView:
 
 def as_look(result: NodeView | Silent | HaosError) -> NodeView | Silent:
     """Return an error as the reason why a node says nothing."""
-    return Silent(result.reason, result.hint) if isinstance(result, HaosError) else result
+    if not isinstance(result, HaosError):
+        return result
+    return Silent(result.reason, result.hint, result.fingerprints if isinstance(result, RebuiltError) else ())
 
 
 def seen_from(watcher: Instance, result: Observation | Silent | HaosError) -> Observation:

@@ -13,7 +13,7 @@ import pytest
 
 from haos.adapters.hostkeys import KnownHostsCache
 from haos.core.hostkeys import HostKey, parse_key
-from haos.errors import CloudError, HostKeyError
+from haos.errors import CloudError, HostKeyError, RebuiltError
 from tests.adapters.openssh_server import INSTANCE, Client, Sshd, make_key
 
 pytestmark = pytest.mark.real
@@ -156,7 +156,7 @@ def test_2_changed_key_is_refused_and_rebuilding_is_named(client: Client, other_
     client.options = replace(client.options, accept_new_host_keys=True)
     error = refused(client)
     assert str(client.cache) in error.reason
-    assert ("may have been rebuilt" in error.reason) is rebuilt
+    assert ("it was rebuilt" in error.reason) is isinstance(error, RebuiltError) is rebuilt
     assert error.hint is not None
     assert f"ssh-keygen -R {ALIAS} -f {client.cache}" in error.hint
     assert other_key in client.cache.read_text()
@@ -251,18 +251,90 @@ def test_5_users_own_no_checking_is_not_followed(client: Client) -> None:
     assert not client.known_hosts.exists()
 
 
-def test_rebuilt_machine_is_refused_by_a_kept_key(tmp_path: Path) -> None:
+@pytest.fixture
+def rebuilt(tmp_path: Path) -> Iterator[Client]:
+    """A client that keeps the key that a machine had before it was rebuilt; its console shows the old one yet."""
     server = Sshd(tmp_path).start()
     client = Client(server, tmp_path, console=server.console)
     try:
         assert connects(client)
         server.new_host_key()
-        assert "may have been rebuilt" not in refused(client).reason
-        client.console = server.console
-        assert "may have been rebuilt" in refused(client).reason
+        yield client
     finally:
         client.close()
         server.stop()
+
+
+def shown(client: Client) -> str:
+    return str(parse_key(client.server.public_key))
+
+
+def trust(client: Client, *fingerprints: str) -> None:
+    with client.gateway() as gateway:
+        gateway.trust_anew(INSTANCE, fingerprints)
+
+
+def test_rebuilt_machine_is_refused_by_a_kept_key(rebuilt: Client) -> None:
+    assert not isinstance(refused(rebuilt), RebuiltError)
+    rebuilt.console = rebuilt.server.console
+    error = refused(rebuilt)
+    assert isinstance(error, RebuiltError)
+    assert error.fingerprints == (shown(rebuilt),)
+    assert shown(rebuilt) in error.reason
+
+
+def test_rebuilt_machine_is_trusted_by_order_alone_and_by_its_fingerprint(rebuilt: Client) -> None:
+    rebuilt.console = rebuilt.server.console
+    other = f"{'another-instance'} {rebuilt.server.public_key}\n"
+    rebuilt.cache.write_text(rebuilt.cache.read_text() + other)
+    with pytest.raises(HostKeyError, match="shows other keys than it did"):
+        trust(rebuilt, "ED25519 SHA256:another")
+    refused(rebuilt)
+    trust(rebuilt, shown(rebuilt))
+    rebuilt.console = None
+    assert connects(rebuilt)
+    assert other in rebuilt.cache.read_text()
+
+
+@pytest.mark.parametrize("console", ["old", "rolled over", "two blocks"])
+def test_a_console_that_does_not_vouch_for_it_is_no_reason_to_trust(rebuilt: Client, console: str) -> None:
+    """The fingerprint being right does not help: whoever shows that key may be anybody."""
+    before = rebuilt.cache.read_text()
+    whole = rebuilt.server.console
+    rebuilt.console = {"old": rebuilt.console, "rolled over": "login: ", "two blocks": whole + whole}[console]
+    with pytest.raises(HostKeyError):
+        trust(rebuilt, shown(rebuilt))
+    assert rebuilt.cache.read_text() == before
+
+
+def test_somebody_else_at_the_address_is_not_taken_for_the_rebuilt_machine(rebuilt: Client, other_key: str) -> None:
+    before = rebuilt.cache.read_text()
+    rebuilt.console = rebuilt.server.console.replace(rebuilt.server.public_key, other_key)
+    error = refused(rebuilt)
+    assert not isinstance(error, RebuiltError)
+    assert f"nor is {shown(rebuilt)} on its console log" in error.reason
+    with pytest.raises(HostKeyError):
+        trust(rebuilt, str(parse_key(other_key)))
+    assert rebuilt.cache.read_text() == before
+
+
+def test_no_new_key_over_an_api_that_nobody_vouches_for(rebuilt: Client) -> None:
+    before = rebuilt.cache.read_text()
+    rebuilt.console, rebuilt.insecure_api = rebuilt.server.console, True
+    assert not isinstance(refused(rebuilt), RebuiltError)
+    with pytest.raises(HostKeyError, match="not verified"):
+        trust(rebuilt, shown(rebuilt))
+    assert rebuilt.cache.read_text() == before
+
+
+def test_the_users_own_known_hosts_are_his_to_change(rebuilt: Client, other_key: str) -> None:
+    rebuilt.console = rebuilt.server.console
+    rebuilt.known_hosts.write_text(f"[127.0.0.1]:{rebuilt.server.port} {other_key}\n")
+    before = rebuilt.cache.read_text(), rebuilt.known_hosts.read_text()
+    with pytest.raises(HostKeyError) as caught:
+        trust(rebuilt, shown(rebuilt))
+    assert "ssh-keygen -R" in str(caught.value.hint)
+    assert (rebuilt.cache.read_text(), rebuilt.known_hosts.read_text()) == before
 
 
 def test_cache_that_cannot_be_written_costs_nothing(client: Client) -> None:

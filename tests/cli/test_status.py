@@ -98,7 +98,7 @@ def test_a_healthy_pair_at_80_and_160_columns() -> None:
 
 def test_what_is_wrong_stands_below_with_the_command_that_helps() -> None:
     world = drifted()
-    first, second = nodes(world)
+    _, second = nodes(world)
     assert (
         shown(world, 160).partition("every 0.3 s: ")[2]
         == f"""\
@@ -111,9 +111,8 @@ NOT HEALTHY
 +-----------+---------+-----+----------+------------+---------+---------------+----------+
 Observer observer: ICMP not answered, a fresh ARP request by nobody (icmp-raw+arp)
 ! ha_first: its port is administratively down
-    openstack port set --enable {port_of(world, first).id}
 ! ha_first: its port lacks the address pair 10.200.51.2
-    haos create --network {port_of(world, first).network_id} --nodes ha_first,ha_second
+    haos repair ha_first-ha_second
 ! ha_first: ha_first does not answer on port 22
     is it up?
 ! ha_second: its instance is SHUTOFF
@@ -189,7 +188,7 @@ def test_fields_for_programs(haos: Haos, world: World) -> None:
         "code": "keepalived",
         "where": "ha_first",
         "reason": "keepalived does not run",
-        "remedy": "on ha_first: sudo systemctl start keepalived",
+        "remedy": "haos repair ha_first-ha_second",
         "grave": True,
     }
     plain = haos("status", "-f", "value", "-c", "Nodes", "-c", "Observer", "-c", "Troubles").out

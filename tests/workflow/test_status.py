@@ -73,7 +73,7 @@ def test_each_drift_is_named_with_the_command_that_helps(world: World) -> None:
         "its port lacks the address pair 10.200.51.2",
         "its configuration is withdrawn: the file is moved aside",
     ]
-    mend = f"haos create --network {port_of(world, first).network_id} --nodes ha_first,ha_second"
+    mend = "haos repair ha_first-ha_second"
     assert [trouble.remedy for trouble in seen.troubles if trouble.where] == [mend, mend]
 
 
@@ -84,9 +84,7 @@ def test_a_port_that_is_down_and_an_instance_that_is_paused(world: World) -> Non
     ctx.cloud.instance_action(second.instance.id, InstanceAction.PAUSE)
     seen = status(None, None, context_of(world))
     told = {str(trouble): trouble.remedy for trouble in seen.troubles}
-    assert told["ha_first: its port is administratively down"] == (
-        f"openstack port set --enable {port_of(world, first).id}"
-    )
+    assert told["ha_first: its port is administratively down"] == "haos repair ha_first-ha_second"
     assert told["ha_second: its instance is PAUSED"] == f"openstack server unpause {second.instance.id}"
     assert "ha_second: ha_second does not answer on port 22" not in told, "it was not even asked"
     assert [node.role for node in seen.nodes] == [Role.UNKNOWN, Role.UNKNOWN]
@@ -117,7 +115,7 @@ def test_keepalived_that_does_not_run(world: World) -> None:
         "ha_first: keepalived does not run",
         "no Backup is ready to take over from ha_second",
     ]
-    assert seen.troubles[0].remedy == "on ha_first: sudo systemctl start keepalived"
+    assert seen.troubles[0].remedy == "haos repair ha_first-ha_second"
 
 
 def test_a_vip_that_moves_between_two_looks_is_no_trouble(world: World) -> None:

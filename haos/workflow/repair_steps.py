@@ -1,0 +1,113 @@
+"""The steps of a repair, each made for itself: what fails is undone, and holds up only what depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from haos.core.changes import MakeGroup, MendGroup, UpdateRecord
+from haos.core.model import Node
+from haos.core.plan import Seen
+from haos.core.repair import DropWeight, EnablePort, EndTest, Opening, Step, TrustKey, UndoFault, nodes_of
+from haos.errors import HaosError, RemoteError
+from haos.workflow.apply import apply
+from haos.workflow.context import Context
+from haos.workflow.repair_plan import RepairPlan
+from haos.workflow.restore import heal_node, undo_announced
+from haos.workflow.settle import once_reachable
+
+REACH_TIMEOUT_S = 30.0
+"""How long an instance may take to be reached once its port is up."""
+FOUNDATION = (UpdateRecord, MakeGroup, MendGroup)
+"""If one of these fails, nothing after it is begun: no daemon runs before the ports may speak for the VIP."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was made or, with an error, was not; with what was seen before it."""
+
+    step: Step
+    seen: Seen
+    error: HaosError | None = None
+
+
+def make_openings(prepared: RepairPlan, ctx: Context) -> Iterator[Done]:
+    """Open the way to what is behind a fault, a port that is down, an old host key."""
+    undone: HaosError | None = None
+    faults = [step for step in prepared.openings if isinstance(step, UndoFault)]
+    if faults:
+        undone = _undo_announced(prepared, ctx)
+    for step in prepared.openings:
+        error = undone if isinstance(step, UndoFault) else _open(step, prepared, ctx)
+        yield Done(step, prepared.seen, error)
+
+
+def _undo_announced(prepared: RepairPlan, ctx: Context) -> HaosError | None:
+    view = prepared.examined.view
+    try:
+        undo_announced(view.pair, view.reservation, dict(view.nodes), view.ports, ctx)
+    except HaosError as error:
+        return error
+    return None
+
+
+def _open(step: Opening, prepared: RepairPlan, ctx: Context) -> HaosError | None:
+    try:
+        match step:
+            case EnablePort(name, port_id):
+                _enable(node_of(name, prepared), port_id, ctx)
+            case TrustKey(name, fingerprints):
+                with ctx.progress.step(f"keep the host key that {name}'s console log shows"):
+                    ctx.fleet.trust_anew(node_of(name, prepared).instance, fingerprints)
+            case EndTest(name):
+                with ctx.progress.step(f"end what a failover-test has left on {name}"):
+                    heal_node(node_of(name, prepared), ctx)
+    except HaosError as error:
+        return error
+    return None
+
+
+def _enable(node: Node, port_id: str, ctx: Context) -> None:
+    """Set the port up, and wait until the node is there again; one that stays away is named by the next look."""
+    with ctx.progress.step(f"set {node.name}'s port up"):
+        ctx.cloud.set_port_up(port_id, True)
+        ctx.fleet.renew(node.instance)
+        with suppress(RemoteError):
+            once_reachable(node, lambda: ctx.fleet.node(node.instance).wall_s(), REACH_TIMEOUT_S, ctx)
+
+
+def make_changes(prepared: RepairPlan, ctx: Context) -> Iterator[Done]:
+    """Make the planned changes in their order, then drop the weights."""
+    seen, plan = prepared.seen, prepared.plan
+    failed = set[str]()
+    for change in plan.changes:
+        if nodes_of((change,)) & failed:
+            continue
+        try:
+            ledger = apply(replace(plan, changes=(change,)), seen, ctx)
+        except HaosError as error:
+            yield Done(change, prepared.seen, error)
+            if isinstance(change, FOUNDATION):
+                return
+            failed |= nodes_of((change,))
+        else:
+            seen = replace(seen, reservation=ledger.reservation, group=ledger.group)
+            yield Done(change, prepared.seen)
+    for weight in prepared.weights:
+        if weight.node not in failed:
+            yield Done(weight, prepared.seen, _drop(weight, prepared, ctx))
+
+
+def _drop(weight: DropWeight, prepared: RepairPlan, ctx: Context) -> HaosError | None:
+    try:
+        with ctx.progress.step(f"let {weight.node} count as its priority says"):
+            ctx.fleet.node(node_of(weight.node, prepared).instance).weigh(prepared.pair.name, 0)
+    except HaosError as error:
+        return error
+    return None
+
+
+def node_of(name: str, prepared: RepairPlan) -> Node:
+    """Return the node of that name."""
+    return next(node for node in prepared.place.nodes if node.name == name)
