@@ -17,7 +17,7 @@ from haos.cli.argv import split_openstack_options
 from haos.cli.options import Settings, common_options
 from haos.cli.width import Context, columns
 from haos.errors import HaosError, Interrupted, UsageError
-from haos.view.plain import never_fail
+from haos.view.plain import harmless, never_fail
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -149,7 +149,8 @@ def show(error: HaosError) -> int:
     """Print an expected error to stderr; return its exit code."""
     # Not by click, which writes UTF-8 even where Python was told to write ASCII.
     for line in (f"haos: {error}", *([f"  hint: {error.hint}"] if error.hint else [])):
-        print(readable(line) if sys.stderr.isatty() else line, file=sys.stderr)
+        said = harmless(line)
+        print(readable(said) if sys.stderr.isatty() else said, file=sys.stderr)
     return error.exit_code
 
 

@@ -10,6 +10,8 @@ base64url) : priority : what haos added (p address pair, v the one with the virt
 The VIP, the network and, where it says it, the VRID are not repeated: they are the port's own fixed IP, network and
 MAC. The schema version comes first, so that an older haos can refuse what it does not know. Service checks are not
 here: what runs on a node never comes from the cloud.
+
+A node's own file carries the record too, as it was when the file was written (core/witness.py).
 """
 
 from __future__ import annotations
@@ -17,15 +19,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from uuid import UUID
 
+from haos.core import vrrp
 from haos.core.model import RESERVATION_OWNER, Added, Member, Mode, OwnFloatingIp, Pair, Port, Timing, vrid_of
 from haos.core.names import NAME, device_id
-from haos.errors import RecordError
+from haos.errors import RecordError, UsageError
 
 SCHEMA = "haos/1"
 MAX_LENGTH = 255  # Neutron's limit for a description
+MAX_MEMBERS = 5
 
 _RECORD = re.compile(
     rf"{SCHEMA} n=(?P<name>{NAME.pattern}) m=(?P<mode>garp|vmac) a=(?P<interval>[0-9]{{1,5}}) "
@@ -37,14 +42,37 @@ _MEMBER = re.compile(r"(?P<port>[A-Za-z0-9_-]{22}):(?P<priority>[0-9]{1,3}):(?P<
 _LETTERS = {"p": Added.PAIR, "v": Added.VMAC, "g": Added.GROUP, "k": Added.PACKAGE}
 
 
+@dataclass(frozen=True)
+class Record:
+    """What the text alone says, without the port that carries it."""
+
+    name: str
+    mode: Mode
+    timing: Timing
+    members: tuple[Member, ...]
+    verified: bool = False
+    adopted: bool = False
+    plain_mac: bool = False
+    vrid: int | None = None  # where the port's MAC does not say it
+    floating: OwnFloatingIp | None = None
+
+
 def encode(pair: Pair) -> str:
     """Return the record of a pair, at most 255 characters for five nodes."""
-    timing = pair.timing
-    members = ",".join(_encode_member(member) for member in pair.members)
-    interval_ms = round(timing.advertisement_interval_s * 1000)
-    when = f"a={interval_ms} d={timing.preempt_delay_s if timing.preempt else 'n'}"
-    more = (" b=1" if timing.bfd else "") + _encode_vrid(pair) + _encode_floating(pair)
-    text = f"{SCHEMA} n={pair.name} m={pair.mode} {when} v={pair.verified:d}{more} N={members}"
+    vrid = pair.vrid if pair.adopted or pair.plain_mac else None
+    text = write(
+        Record(
+            pair.name,
+            pair.mode,
+            pair.timing,
+            pair.members,
+            pair.verified,
+            pair.adopted,
+            pair.plain_mac and not pair.adopted,
+            vrid,
+            pair.floating,
+        )
+    )
     if len(text) > MAX_LENGTH:
         raise RecordError(
             f"the record of pair {pair.name} needs {len(text)} characters, {MAX_LENGTH} fit",
@@ -53,42 +81,77 @@ def encode(pair: Pair) -> str:
     return text
 
 
-def decode(port: Port) -> Pair:
-    """Return the pair that a reservation port stands for; every field is checked. Raises RecordError."""
-    match = _RECORD.fullmatch(port.description)
-    if not match or len(port.fixed_ips) != 1:
-        raise _unreadable(port, "it is not a record of this version of haos")
-    name, vip = match["name"], port.fixed_ips[0].address
-    if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(name):
-        raise _unreadable(port, "it does not belong to this port")
-    return Pair(
-        name=name,
-        network_id=port.network_id,
-        project_id=port.project_id,
-        vip=vip,
-        vrid=_decode_vrid(port, match["vrid"], vip.version),
-        members=_decode_members(port, match["members"]),
+def write(said: Record) -> str:
+    """Return the text of a record, however long."""
+    timing = said.timing
+    members = ",".join(_encode_member(member) for member in said.members)
+    interval_ms = round(timing.advertisement_interval_s * 1000)
+    when = f"a={interval_ms} d={timing.preempt_delay_s if timing.preempt else 'n'}"
+    vrid = "" if said.vrid is None else f" {'r' if said.adopted else 'o'}={said.vrid}"
+    more = (" b=1" if timing.bfd else "") + vrid + _encode_floating(said.floating)
+    return f"{SCHEMA} n={said.name} m={said.mode} {when} v={said.verified:d}{more} N={members}"
+
+
+def read(text: str) -> Record:
+    """Return what a record says; every field is checked. Raises ValueError, which says what is wrong."""
+    match = _RECORD.fullmatch(text)
+    if not match:
+        raise ValueError("it is not a record of this version of haos")
+    said = Record(
+        name=match["name"],
         mode=Mode(match["mode"]),
-        timing=_decode_timing(port, match),
-        reservation_id=port.id,
+        timing=_decode_timing(match),
+        members=_decode_members(match["members"]),
         verified=match["verified"] == "1",
         adopted=match["whose"] == "r",
         plain_mac=match["whose"] == "o",
+        vrid=None if match["vrid"] is None else _decode_vrid(match["vrid"]),
         floating=_decode_floating(match["floating"]),
+    )
+    try:
+        vrrp.check_timing(said.timing, len(said.members))
+        vrrp.check_priorities([member.priority for member in said.members], len(said.members))
+    except UsageError as error:
+        raise ValueError(error.reason) from error
+    if write(said) != text:
+        raise ValueError("haos would not have spelled it so")
+    return said
+
+
+def decode(port: Port) -> Pair:
+    """Return the pair that a reservation port stands for. Raises RecordError."""
+    try:
+        said = read(port.description)
+        if len(port.fixed_ips) != 1:
+            raise ValueError(f"the port has {len(port.fixed_ips)} addresses, and the VIP is one")
+        if port.device_owner != RESERVATION_OWNER or port.device_id != device_id(said.name):
+            raise ValueError("it does not belong to this port")
+        vip = port.fixed_ips[0].address
+        vrid = _vrid_on(port, said, vip.version)
+    except ValueError as error:
+        raise _unreadable(port, str(error)) from error
+    return Pair(
+        name=said.name,
+        network_id=port.network_id,
+        project_id=port.project_id,
+        vip=vip,
+        vrid=vrid,
+        members=said.members,
+        mode=said.mode,
+        timing=said.timing,
+        reservation_id=port.id,
+        verified=said.verified,
+        adopted=said.adopted,
+        plain_mac=said.plain_mac,
+        floating=said.floating,
     )
 
 
-def _encode_vrid(pair: Pair) -> str:
-    if pair.adopted:
-        return f" r={pair.vrid}"
-    return f" o={pair.vrid}" if pair.plain_mac else ""
-
-
-def _encode_floating(pair: Pair) -> str:
-    if pair.floating is None:
+def _encode_floating(floating: OwnFloatingIp | None) -> str:
+    if floating is None:
         return ""
     # In hexadecimal it is never longer than eight characters: more would not fit beside five nodes.
-    return " f=made" if pair.floating.taken is None else f" f={int(pair.floating.taken):08x}"
+    return " f=made" if floating.taken is None else f" f={int(floating.taken):08x}"
 
 
 def _decode_floating(text: str | None) -> OwnFloatingIp | None:
@@ -97,26 +160,27 @@ def _decode_floating(text: str | None) -> OwnFloatingIp | None:
     return OwnFloatingIp(None if text == "made" else IPv4Address(int(text, 16)))
 
 
-def _decode_vrid(port: Port, text: str | None, version: int) -> int:
+def _decode_vrid(text: str) -> int:
+    if not 1 <= int(text) <= 255:
+        raise ValueError(f"VRID {text} is out of range")
+    return int(text)
+
+
+def _vrid_on(port: Port, said: Record, version: int) -> int:
     of_mac = vrid_of(port.mac)
-    if text is not None:
-        if not 1 <= int(text) <= 255:
-            raise _unreadable(port, f"VRID {text} is out of range")
-        return int(text)
-    if of_mac is None or of_mac[1] != version:
-        raise _unreadable(port, "its MAC address is not a virtual router's")
-    return of_mac[0]
+    if of_mac is not None and of_mac[1] == version:
+        if said.vrid not in (None, of_mac[0]):
+            raise ValueError(f"it says VRID {said.vrid}, its MAC address {of_mac[0]}")
+        return of_mac[0]
+    if said.vrid is None:
+        raise ValueError("its MAC address is not a virtual router's")
+    return said.vrid
 
 
-def _decode_timing(port: Port, match: re.Match[str]) -> Timing:
-    interval_ms = int(match["interval"])
+def _decode_timing(match: re.Match[str]) -> Timing:
     preempt = match["delay"] != "n"
     delay_s = int(match["delay"]) if preempt else Timing.preempt_delay_s
-    if delay_s > 1000:  # keepalived's limit
-        raise _unreadable(port, f"a preempt delay of {delay_s} s is out of range")
-    if not 10 <= interval_ms <= 40_950:  # keepalived's and RFC 9568's range for IPv4 and IPv6
-        raise _unreadable(port, f"an advertisement interval of {interval_ms} ms is out of range")
-    return Timing(interval_ms / 1000, delay_s, preempt, match["bfd"] is not None)
+    return Timing(int(match["interval"]) / 1000, delay_s, preempt, match["bfd"] is not None)
 
 
 def port_code(port_id: str) -> str:
@@ -138,22 +202,22 @@ def _encode_member(member: Member) -> str:
     return f"{port}:{member.priority}:{added}"
 
 
-def _decode_members(port: Port, text: str) -> tuple[Member, ...]:
-    members = []
-    for part in text.split(","):
-        match = _MEMBER.fullmatch(part)
-        if not match or not 1 <= int(match["priority"]) <= 254:
-            raise _unreadable(port, f"member {part!r} is malformed")
-        added = Added.NOTHING
-        for letter in match["added"]:
-            added |= _LETTERS[letter]
-        port_id = port_id_of(match["port"])
-        if port_id is None:
-            raise _unreadable(port, f"member {part!r} is malformed")
-        members.append(Member(port_id, int(match["priority"]), added))
-    if len({member.port_id for member in members}) < len(members) or len(members) < 2:
-        raise _unreadable(port, "it does not name two or more different ports")
-    return tuple(members)
+def _decode_members(text: str) -> tuple[Member, ...]:
+    members = tuple(_decode_member(part) for part in text.split(","))
+    if len({member.port_id for member in members}) < len(members) or not 2 <= len(members) <= MAX_MEMBERS:
+        raise ValueError(f"it does not name two to {MAX_MEMBERS} different ports")
+    return members
+
+
+def _decode_member(text: str) -> Member:
+    match = _MEMBER.fullmatch(text)
+    port_id = port_id_of(match["port"]) if match else None
+    if match is None or port_id is None:
+        raise ValueError(f"member {text!r} is malformed")
+    added = Added.NOTHING
+    for letter in match["added"]:
+        added |= _LETTERS[letter]
+    return Member(port_id, int(match["priority"]), added)
 
 
 def _unreadable(port: Port, why: str) -> RecordError:

@@ -19,6 +19,7 @@ from haos.core.power import wake
 from haos.core.security import Barred, barred, pair_rules, same_rules
 from haos.core.sighting import Observation, judge_observation, stale_entry
 from haos.core.status import CloudView, NodeStatus, NodeView, PairStatus, Silent, Trouble
+from haos.core.witness import doubts, in_words, names_on, remedy, unsure_of
 
 
 def judge_pair(
@@ -37,7 +38,7 @@ def judge_pair(
     of_nodes = [trouble for row in rows for trouble in row.troubles]
     barring = any(trouble.code == "security-rule" for trouble in of_nodes)
     group = () if barring else _group_troubles(view, mend)
-    of_pair = (*_pair_troubles(view, rows), *group, *_floating_troubles(view, mend))
+    of_pair = (*_record_troubles(view, looks), *_pair_troubles(view, rows), *group, *_floating_troubles(view, mend))
     status = replace(status, names=names, troubles=(*of_nodes, *of_pair))
     if observation is None:
         missing = Trouble("no-observer", "", "nobody observes: no instance is named or tagged 'observer'",
@@ -223,6 +224,18 @@ def _role_troubles(row: NodeStatus, pair: Pair, mend: str) -> Iterator[Trouble]:
         yield Trouble(
             "vip", row.name, f"it is {row.role} and {held} the VIP", f"on {row.name}: journalctl -u keepalived"
         )
+
+
+def _record_troubles(view: CloudView, looks: Mapping[str, NodeView | Silent]) -> Iterator[Trouble]:
+    """Say where the nodes' own files, which are root's, contradict what anybody in the project may edit."""
+    pair, seen = view.pair, {port_id: look.facts for port_id, look in looks.items() if isinstance(look, NodeView)}
+    facts = {node.name: seen[port_id] for port_id, node in view.nodes.items() if port_id in seen}
+    found = doubts(pair, facts, names_on(view.nodes.values()))
+    helps = remedy(pair, facts, view.nodes.values(), view.ports)
+    if found:
+        yield Trouble("record", "", in_words(pair, found), helps)
+    elif unsure := unsure_of(pair, facts, view.nodes):
+        yield Trouble("record", "", unsure, helps, grave=False)
 
 
 def _pair_troubles(view: CloudView, rows: tuple[NodeStatus, ...]) -> Iterator[Trouble]:

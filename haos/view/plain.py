@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -15,6 +16,11 @@ _TABLE = str.maketrans(GLYPHS)
 def plain(text: str) -> str:
     """Return the text with haos's own glyphs spelled in ASCII."""
     return text.translate(_TABLE)
+
+
+def harmless(text: str) -> str:
+    """Return the text as one line without control characters: a name in it must not move the terminal's cursor."""
+    return "".join(" " if unicodedata.category(one) == "Cc" else one for one in text)
 
 
 def shows_glyphs(encoding: str | None, environ: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from haos.core.checks import Finding, Severity, blocker, warning
-from haos.errors import NoFreeAddressError, UnsatisfiableError
+from haos.errors import NoFreeAddressError, RecordError, UnsatisfiableError
 from haos.workflow.context import Context
 from haos.workflow.create import planned
 from haos.workflow.decide import Avoid
@@ -48,6 +48,8 @@ def _undecidable(request: CreateRequest, seen: Preflight, ctx: Context) -> list[
         plan = planned(request, seen, (), Avoid(), ctx).plan
     except NoFreeAddressError as error:
         return [blocker("no-free-address", str(error), error.hint)]
+    except RecordError as error:
+        return [blocker("record", str(error), error.hint)]
     except UnsatisfiableError as error:
         return [blocker("not-possible", str(error), error.hint)]
     if seen.pair is None or not plan:

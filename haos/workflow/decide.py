@@ -13,9 +13,11 @@ from haos.core.node import NodeFacts
 from haos.core.nodeconf import kept_checks
 from haos.core.plan import missing_pairs, own_pair, vmac_pairs
 from haos.core.security import unsecured
+from haos.core.witness import Word, differences, doubts, justified, names_on, rebuild_command, words_of
 from haos.errors import RecordError, UnsatisfiableError, UsageError
 from haos.workflow.preflight import Preflight
 from haos.workflow.request import CreateRequest
+from haos.workflow.trust import contradicted
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[P
     Returns the pair and its nodes, the preferred one first. Raises UnsatisfiableError.
     """
     refuse_strangers(seen)
+    refuse_orphan(seen)
     address, timing, mode = choose_vip(request, seen, avoid), request.timing(), request.chosen_mode()
     place, adopted = seen.place, seen.reservation is not None
     interval_s = timing.advertisement_interval_s
@@ -180,6 +183,22 @@ def refuse_strangers(seen: Preflight) -> None:
             )
 
 
+def refuse_orphan(seen: Preflight) -> None:
+    """Refuse to make anew what the nodes carry, and only the reservation port is gone of. Raises UnsatisfiableError.
+
+    Another VIP would be chosen, and the old one's address pairs and security group be nobody's.
+    """
+    named = {node.port.id for node in seen.place.nodes}
+    words = words_of(seen.name, seen.facts)
+    if len(words) < len(named) or any({one.port_id for one in word.said.members} != named for word in words.values()):
+        return  # a left-over, as of a node that was skipped by a teardown: it is overwritten
+    nodes = [node.name for node in seen.place.nodes]
+    raise UnsatisfiableError(
+        f"{' and '.join(nodes)} carry pair {seen.name}, VIP {words[nodes[0]].vip}, but its reservation port is gone",
+        hint=f"{rebuild_command(seen.name, seen.place.network.id, nodes)} makes it anew",
+    )
+
+
 def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) -> None:
     """Refuse a request that contradicts the pair that is there. Raises UnsatisfiableError or UsageError."""
     another = "choose another --name, or haos teardown it first"
@@ -213,4 +232,37 @@ def as_recorded(request: CreateRequest, seen: Preflight) -> Pair | None:
             f"the nodes of pair {seen.name} keep different service checks ({said})",
             hint="say which are right with --check, or --no-check",
         )
-    return replace(seen.pair, checks=next(iter(kept.values()), ()))
+    refuse_unsaid(request, seen, seen.pair)
+    known = justified(seen.pair, seen.facts, names_on(seen.place.nodes))
+    return replace(known, checks=next(iter(kept.values()), ()))
+
+
+def refuse_unsaid(request: CreateRequest, seen: Preflight, pair: Pair) -> None:
+    """Refuse a record that every node contradicts in what this request does not say itself. Raises RecordError.
+
+    A change that was killed before it came to the nodes stands in the record alone; the same command goes on from it.
+    """
+    names = names_on(seen.place.nodes)
+    wanted = _settings(request, seen, pair)
+    words = {
+        node: word
+        for node, word in words_of(seen.name, seen.facts).items()
+        if any(one.identity for one in differences(pair, word, names))
+        or _settings(request, seen, _as_said(pair, word)) != wanted
+    }
+    if found := {node: each for node, each in doubts(pair, seen.facts, names).items() if node in words}:
+        raise contradicted(pair, found, seen.facts, seen.place.nodes, seen.place.ports)
+
+
+def _as_said(pair: Pair, word: Word) -> Pair:
+    return replace(pair, mode=word.said.mode, timing=word.said.timing, members=word.said.members)
+
+
+def _settings(request: CreateRequest, seen: Preflight, pair: Pair) -> object:
+    """Return how a pair would run after this request."""
+    timing = request.timing(pair.timing)
+    if {member.port_id for member in pair.members} != {node.port.id for node in seen.place.nodes}:
+        return None  # refused, as other nodes, before anything is made of it
+    chosen = _priorities(request, seen, pair, timing)
+    first = pair.home.port_id if request.priorities is None else None
+    return timing, request.chosen_mode(pair.mode), chosen, first

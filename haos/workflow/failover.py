@@ -23,6 +23,7 @@ from haos.workflow.request import FailoverRequest
 from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.status import find_watcher
 from haos.workflow.trial import Trial, run_trial
+from haos.workflow.trust import refuse_doubtful
 from haos.workflow.verify import await_answer, find_active, worst
 from haos.workflow.witnesses import watching
 
@@ -66,6 +67,7 @@ def plan_failover(request: FailoverRequest, ctx: Context) -> FailoverPlan:
     nodes = whole(pair, found)
     with ctx.progress.step("look at the nodes"):
         facts = for_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
+    refuse_doubtful(pair, nodes, {node.name: seen for node, seen in facts.items()}, ports)
     refuse_unfinished(pair, facts)
     refuse_fault(pair, facts)
     pair = replace(pair, checks=_kept_checks(pair, facts))

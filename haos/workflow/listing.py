@@ -39,7 +39,8 @@ def list_pairs(cloud: Cloud) -> tuple[ListedPair, ...]:
     pairs = [pair for pair in read.values() if isinstance(pair, Pair)]
     networks = cloud.networks_by_id([port.network_id for port in reservations])
     ports = cloud.ports_by_id([member.port_id for pair in pairs for member in pair.members])
-    instances = cloud.instances_by_id([port.device_id for port in ports.values() if port.device_id])
+    known = cloud.instances_by_id([port.device_id for port in ports.values() if port.device_id])
+    instances = {one: each for one, each in known.items() if each.project_id in ("", cloud.project_id())}
     floating = cloud.floating_ips() if any(_is_ipv4(port) for port in reservations) else ()
     rows = [
         replace(_row(port, read[port.id], networks, ports, instances, floating), floating=_leading(port, floating))
@@ -76,6 +77,9 @@ def _row(
             verified=None,
             status=f"unreadable: {read.reason.rpartition('cannot be trusted: ')[2]}",
         )
+    if any(ports[one.port_id].project_id != read.project_id for one in read.members if one.port_id in ports):
+        strange = "unreadable: it names ports of another project"
+        return ListedPair(read.name, read.vip, network, read.vrid, str(read.mode), None, read.verified, strange)
     names = {member.port_id: _node(member.port_id, ports, instances) for member in read.members}
     faults = [f"fault pending: {intent.fault} on {where(intent, names)}" for intent in pending(read, port)]
     lost = drift(read.floating, port.id, floating)

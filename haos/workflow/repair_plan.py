@@ -38,6 +38,7 @@ from haos.workflow.request import CreateRequest
 from haos.workflow.resolve import Place
 from haos.workflow.status import Examined
 from haos.workflow.teardown import find_group
+from haos.workflow.trust import refuse_doubtful, refuse_unconfirmed
 
 STATUS_SAYS_IT = frozenset({"instance-not-active", "port-down", "failover-test-at-work"})
 """Findings that are troubles of a status too."""
@@ -92,10 +93,14 @@ class _Draft:
 def plan_repair(examined: Examined, request: CreateRequest, ctx: Context) -> RepairPlan:
     """Plan what brings the pair back to its record, as far as can be seen now.
 
-    Raises CloudError, and UnsatisfiableError where no plan can be made at all.
+    Raises CloudError, UnsatisfiableError where no plan can be made at all, and RecordError where the record is not
+    what the nodes say, or none of them has a file of the pair: nobody has named them.
     """
     seen = _preflight(examined, request, ctx)
+    refuse_doubtful(examined.view.pair, seen.place.nodes, seen.facts, seen.place.ports)
     first = openings(examined.view, examined.looks)
+    if not first:  # what is behind them may confirm the record yet, and nothing else is done before
+        refuse_unconfirmed(examined.view.pair, seen.facts)
     draft = _Draft(examined, seen, dict(seen.facts))
     draft.leave_out(*nodes_of(first), why=None)
     _judge_nodes(draft, request)

@@ -229,6 +229,7 @@ def pair_nodes(cloud: Cloud, pair: Pair) -> tuple[dict[str, Node], tuple[Port, .
             hint="somebody edited it: openstack port show " + pair.reservation_id,
         )
     instances = cloud.instances_by_id([port.device_id for port in mine.values()])
+    instances = {one: found for one, found in instances.items() if found.project_id in ("", pair.project_id)}
     nodes = {}
     for port_id, port in mine.items():
         address = next((fixed.address for fixed in port.fixed_ips if fixed.address.version == pair.vip.version), None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from haos.core.changes import Undo
 from haos.core.judgement import Promise, judge_leg
 from haos.core.leg import Leg
-from haos.core.model import Instance, Node, Pair
+from haos.core.model import Instance, Node, Pair, Port
 from haos.core.outage import Verdict, total_unanswered
 from haos.core.switchover import Look, Switchover, decide, objections
 from haos.errors import (
@@ -38,6 +38,7 @@ from haos.workflow.settle import (
 )
 from haos.workflow.status import find_watcher
 from haos.workflow.switchover_steps import LABEL, STAYED, disagreement, exchange, let_go, take_over
+from haos.workflow.trust import refuse_doubtful
 from haos.workflow.undo import raise_after_undo
 
 STEADY_TIMEOUT_S = 5.0
@@ -74,7 +75,7 @@ def prepare(name: str | None, to: str | None, *, back: bool, observer_ref: str |
         nodes = whole(pair, found)
         observer = find_watcher(observer_ref, {port.device_id for port in ports}, found, ctx)
     with ctx.progress.step("look at the nodes"):
-        nodes, looks, active = _look(pair, nodes, ctx)
+        nodes, looks, active = _look(pair, nodes, ports, ctx)
     home = next(node for node in nodes if node.port.id == pair.home.port_id)
     move = decide(pair, nodes, looks, active, home if back else _named(to, pair, nodes))
     return Prepared(move, observer, insisted=observer_ref is not None)
@@ -90,11 +91,14 @@ def _named(ref: str | None, pair: Pair, nodes: tuple[Node, ...]) -> Node | None:
     return named[0]
 
 
-def _look(pair: Pair, nodes: tuple[Node, ...], ctx: Context) -> tuple[tuple[Node, ...], dict[str, Look], Node]:
+def _look(
+    pair: Pair, nodes: tuple[Node, ...], ports: tuple[Port, ...], ctx: Context
+) -> tuple[tuple[Node, ...], dict[str, Look], Node]:
     """Look until every node is in a steady role. Raises UnsatisfiableError if the pair is not healthy by then."""
     facts = for_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
     nodes = tuple(replace(node, interface=facts[node].interface) for node in nodes)
     by_name = {node.name: seen for node, seen in facts.items()}
+    refuse_doubtful(pair, nodes, by_name, ports)
     deadline_s = ctx.clock.now_s() + STEADY_TIMEOUT_S
     while True:
         sights = sights_of(pair, nodes, ctx)

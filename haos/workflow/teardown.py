@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from haos.core import names
 from haos.core.floating import FloatingRemoval
 from haos.core.intent import pending, where
-from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
+from haos.core.model import Added, Member, Mode, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark
-from haos.core.node import Removal, Removed
-from haos.core.plan import added_pairs
+from haos.core.node import NodeFacts, Removal, Removed
+from haos.core.plan import added_pairs, has_pair
+from haos.core.witness import justified, names_on
 from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.floating import look_at_removal
@@ -20,6 +21,7 @@ from haos.workflow.intent import names_of
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import undo_announced
+from haos.workflow.trust import refuse_another
 from haos.workflow.undo import withdraw_from_port
 
 
@@ -30,7 +32,7 @@ class TornDown:
     pair: Pair
     done: tuple[str, ...]
     skipped: tuple[str, ...] = ()  # what could not be reached and, with force, was left as it is
-    kept: tuple[str, ...] = ()  # floating IPs that are not haos's to take away, or no longer
+    kept: tuple[str, ...] = ()  # what is not haos's to take away, or no longer
 
 
 def plan_teardown(name: str | None, *, purge: bool, ctx: Context) -> TornDown:
@@ -71,17 +73,50 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
     with ctx.progress.step("look at the cloud"):
         pair, reservation = find_pair(ctx.cloud, name)
         nodes, ports = pair_nodes(ctx.cloud, pair)
-        group = find_group(pair, ctx)
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     try:
         # A port that is down, or an instance that is off, would be left so by haos.
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
-        torn = _take_away(pair, nodes, {port.id: port for port in ports}, group, gone, purge, force, ctx)
-        return replace(torn, done=(*restored, *torn.done))
+        facts, silent = _look(nodes.values(), ctx)
+        refuse_another(pair, nodes.values(), facts, ports)
+        sure = justified(pair, facts, names_on(nodes.values()))
+        kept = _not_haoss(pair, sure, ports)
+        group = find_group(sure, ctx)
+        carrying = {port_id: node for port_id, node in nodes.items() if not _is_others(pair, facts.get(node.name))}
+        torn = _take_away(sure, carrying, {port.id: port for port in ports}, group, gone, silent, purge, force, ctx)
+        return replace(torn, done=(*restored, *torn.done), kept=(*kept, *torn.kept))
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted: pair {pair.name} may be torn down in part", hint=f"haos teardown {pair.name} finishes it"
         ) from None
+
+
+def _look(nodes: Collection[Node], ctx: Context) -> tuple[dict[str, NodeFacts], dict[Node, HaosError]]:
+    """Return what the nodes say, by name, and who cannot be reached; one that can but says nothing is in neither."""
+    with ctx.progress.step("look at the nodes"):
+        found, errors = attempt_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
+    silent = {node: error for node, error in errors.items() if not isinstance(error, StepError)}
+    return {node.name: facts for node, facts in found.items()}, silent
+
+
+def _is_others(pair: Pair, facts: NodeFacts | None) -> bool:
+    """Say whether a node serves other pairs, and this one has nothing there: it is left alone."""
+    if facts is None or pair.mode is Mode.VMAC:  # whose sysctls are put back after its files are gone
+        return False
+    return bool(facts.pair_files) and pair.name not in facts.pair_files
+
+
+def _not_haoss(pair: Pair, sure: Pair, ports: Iterable[Port]) -> tuple[str, ...]:
+    """Say which address pairs stay, since the nodes' own files do not have it that haos added them."""
+    there = {port.id: port for port in ports}
+    return tuple(
+        f"address pair {one.ip_address} ({one.mac_address}) on port {member.port_id}: the record says that haos "
+        "added it, the nodes' own files do not"
+        for member, known in zip(pair.members, sure.members, strict=True)
+        if member.port_id in there
+        for one in added_pairs(there[member.port_id], pair, member.added & ~known.added)
+        if has_pair(there[member.port_id], one)
+    )
 
 
 def _take_away(
@@ -90,6 +125,7 @@ def _take_away(
     ports: dict[str, Port],
     group: SecurityGroup | None,
     gone: list[str],
+    silent: dict[Node, HaosError],
     purge: bool,
     force: bool,
     ctx: Context,
@@ -98,7 +134,9 @@ def _take_away(
     left: list[str] = []
     skipped: list[str] = []
     with ctx.progress.step("clean the nodes"):
-        removed, errors = attempt_each(nodes.values(), lambda node: _clean(node, pair, purge, ctx))
+        asked = [node for node in nodes.values() if node not in silent]
+        removed, errors = attempt_each(asked, lambda node: _clean(node, pair, purge, ctx))
+    errors = {**silent, **errors}
     for node, result in removed.items():
         done += [f"{node.name}: {line}" for line in result.done]
         left += [f"{node.name}: {line}" for line in result.left]

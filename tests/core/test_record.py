@@ -25,6 +25,16 @@ from haos.core.model import (
 from haos.errors import RecordError
 
 INTERVALS = st.sampled_from([0.01, 0.05, 0.1, 0.3, 0.57, 1.0, 40.95])
+FOR_MANY_S = 0.1
+
+
+def _fitting(timing: Timing, count: int) -> Timing:
+    """Return what that many nodes may have."""
+    if count == 2:
+        return timing
+    return replace(timing, bfd=False, advertisement_interval_s=max(FOR_MANY_S, timing.advertisement_interval_s))
+
+
 members = st.lists(
     st.builds(
         Member,
@@ -36,7 +46,7 @@ members = st.lists(
     ),
     min_size=2,
     max_size=5,
-    unique_by=lambda member: member.port_id,
+    unique_by=(lambda member: member.port_id, lambda member: member.priority),
 ).map(tuple)
 pairs = st.builds(
     Pair,
@@ -54,7 +64,7 @@ pairs = st.builds(
     reservation_id=st.just("port-1"),
     verified=st.booleans(),
     floating=st.one_of(st.none(), st.builds(OwnFloatingIp, st.one_of(st.none(), st.ip_addresses(v=4)))),
-).map(lambda pair: replace(pair, timing=replace(pair.timing, bfd=pair.timing.bfd and len(pair.members) == 2)))
+).map(lambda pair: replace(pair, timing=_fitting(pair.timing, len(pair.members))))
 PORTS = [(False, False), (True, False), (False, True)]
 """Of the reservation port: whether it is adopted, whether haos's own has any MAC."""
 
@@ -135,6 +145,24 @@ def test_five_nodes_with_everything_and_the_longest_name_fit(adopted: bool, plai
         record.encode(PAIR).replace("d=5", "d=1001"),
         record.encode(PAIR).replace("a=300", "a=1"),
         record.encode(PAIR).replace(":240:", ":255:"),
+        record.encode(PAIR).replace("a=300", "a=0300"),
+        record.encode(PAIR).replace("a=300", "a=305"),
+        record.encode(PAIR).replace("d=5", "d=05"),
+        record.encode(PAIR).replace(":240:", ":0240:"),
+        record.encode(PAIR).replace(":240:", ":230:"),
+        record.encode(PAIR).replace(":pgk", ":kgp"),
+        record.encode(PAIR).replace("kTxBMQzDTfSffrTPSuiFyg", "kTxBMQzDTfSffrTPSuiFyh"),  # the same 16 bytes
+        record.encode(PAIR).replace(" N=", " r=07 N="),
+        record.encode(PAIR).replace(" N=", " r=7 N="),  # its MAC says 1
+        record.encode(PAIR).replace(" N=", " b=1 N=") + ",AAAAAAAAAAAAAAAAAAAAAA:220:",
+        record.encode(PAIR) + "".join(f",{name * 22}:{number}:" for number, name in enumerate("AQgw", 1)),
+        record.encode(PAIR) + "\n",
+        "\n" + record.encode(PAIR),
+        record.encode(PAIR).replace("n=web", "n=w\N{LATIN SMALL LETTER E WITH ACUTE}b"),
+        record.encode(PAIR).replace("n=web", "n=../web"),
+        "x" * 255,
+        "\N{SNOWMAN}" * 255,
+        "$(reboot); `reboot` | reboot & reboot > /etc/passwd",
         record.encode(PAIR).replace("n=web", "n=other"),
         record.encode(PAIR).replace("n=web", "n=$(id)"),
         record.encode(PAIR).split(",")[0],
@@ -166,6 +194,43 @@ def test_a_port_with_any_mac_has_the_vrid_in_its_record(field: str, adopted: boo
     port = replace(port_of(pair, record.encode(pair)), mac="fa:16:3e:00:00:01")
     assert f" {field}=77 " in port.description
     assert record.decode(port) == pair
+
+
+PIECES = st.sampled_from(
+    [" ", "\n", "N=", "n=", "m=vmac", "a=10", "d=n", "b=1 ", "r=7 ", "o=7 ", "f=made ", ",", ":", "p", "vgk", "0",
+     "255", "$(id)", ";", "'", "\x00", "\N{SNOWMAN}", "../", "kTxBMQzDTfSffrTPSuiFyg"]
+)  # fmt: skip
+
+
+def decoded(port: Port) -> Pair | RecordError:
+    try:
+        return record.decode(port)
+    except RecordError as error:
+        return error
+
+
+@given(pairs, st.lists(st.tuples(st.integers(0, 300), st.integers(0, 4), PIECES), min_size=1, max_size=4))
+def test_whatever_is_done_to_a_record_it_is_refused_or_one_that_haos_could_have_written(
+    pair: Pair, edits: list[tuple[int, int, str]]
+) -> None:
+    text = record.encode(pair)
+    for at, length, piece in edits:
+        text = text[:at] + piece + text[at + length :]
+    read = decoded(port_of(pair, text))
+    if isinstance(read, RecordError):
+        assert "cannot be trusted" in read.reason
+        assert "\n" not in str(read)
+        return
+    assert record.encode(read) == text
+    assert 2 <= len(read.members) <= 5
+    assert all(1 <= member.priority <= 254 for member in read.members)
+    assert 1 <= read.vrid <= 255
+
+
+@given(st.text(max_size=255))
+def test_text_of_any_kind_is_refused(text: str) -> None:
+    with pytest.raises(RecordError, match="cannot be trusted"):
+        record.decode(port_of(PAIR, text))
 
 
 def test_service_checks_never_stand_in_the_record() -> None:

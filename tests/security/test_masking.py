@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from haos.cli.masking import masked, secrets_said
 from tests.security.marks import AWKWARD, Mark
 
-HARMLESS = (
-    "PUT /v2.0/ports/913c4131-0cc3-4df4-9f7e-b4cf4ae885ca fixed_ips=ip_address=10.200.51.2 https://h/p?q=a@b"
-)
+HARMLESS = "PUT /v2.0/ports/913c4131-0cc3-4df4-9f7e-b4cf4ae885ca fixed_ips=ip_address=10.200.51.2 https://h/p?q=a@b"
 
 
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=6))

@@ -19,6 +19,7 @@ from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
 from tests.fakes import PROJECT, Killed, World, add_instance, context_of, howto_world
+from tests.records import write_everywhere
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 CHANGES = {
@@ -199,9 +200,7 @@ def test_default_priorities_follow_the_interval_and_chosen_ones_stay() -> None:
 def test_exchanged_priorities_stay_exchanged_and_the_order_of_the_record_too() -> None:
     world = made()
     pair = recorded(world)
-    exchanged = pair.exchanged(pair.home, pair.members[1])
-    port = reservation(world)
-    world.ports[port.id] = replace(port, description=record.encode(exchanged))
+    write_everywhere(world, members=pair.exchanged(pair.home, pair.members[1]).members)
     plan = planned(world).plan
     names = [node.name for node in plan.desired.pair.by_preference(plan.desired.nodes)]
     assert names == ["ha_second", "ha_first"]
@@ -264,9 +263,10 @@ def test_rules_that_somebody_added_to_the_pairs_own_group_are_mended() -> None:
 
 def test_an_address_pair_that_was_lost_is_put_back_and_is_haoss_own() -> None:
     world = made()
-    port, pair = reservation(world), recorded(world)
-    members = tuple(replace(member, added=member.added & ~Added.PAIR) for member in pair.members)
-    world.ports[port.id] = replace(port, description=record.encode(replace(pair, members=members)))
+    pair = recorded(world)
+    write_everywhere(
+        world, members=tuple(replace(member, added=member.added & ~Added.PAIR) for member in pair.members)
+    )
     first = world.ports[pair.members[0].port_id]
     world.ports[first.id] = replace(first, pairs=())
     run(world)
