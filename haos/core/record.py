@@ -108,14 +108,23 @@ def read(text: str) -> Record:
         vrid=None if match["vrid"] is None else _decode_vrid(match["vrid"]),
         floating=_decode_floating(match["floating"]),
     )
-    try:
-        vrrp.check_timing(said.timing, len(said.members))
-        vrrp.check_priorities([member.priority for member in said.members], len(said.members))
-    except UsageError as error:
-        raise ValueError(error.reason) from error
+    _check_numbers(said)
     if write(said) != text:
         raise ValueError("haos would not have spelled it so")
     return said
+
+
+def _check_numbers(said: Record) -> None:
+    """Refuse what no pair can have; but one node may stand right before who takes its place, with one priority."""
+    priorities = [member.priority for member in said.members]
+    places = [one for one, before in zip(priorities, [None, *priorities], strict=False) if one != before]
+    if len(places) < len(priorities) - 1:
+        raise ValueError("more than two nodes have the same priority")
+    try:
+        vrrp.check_timing(said.timing, len(priorities) if said.timing.bfd else len(places))
+        vrrp.check_priorities(places, len(places))
+    except UsageError as error:
+        raise ValueError(error.reason) from error
 
 
 def decode(port: Port) -> Pair:

@@ -230,7 +230,7 @@ def _record_troubles(view: CloudView, looks: Mapping[str, NodeView | Silent]) ->
     """Say where the nodes' own files, which are root's, contradict what anybody in the project may edit."""
     pair, seen = view.pair, {port_id: look.facts for port_id, look in looks.items() if isinstance(look, NodeView)}
     facts = {node.name: seen[port_id] for port_id, node in view.nodes.items() if port_id in seen}
-    found = doubts(pair, facts, names_on(view.nodes.values()))
+    found = doubts(pair, facts, names_on(view.nodes.values()), view.ports)
     helps = remedy(pair, facts, view.nodes.values(), view.ports)
     if found:
         yield Trouble("record", "", in_words(pair, found), helps)

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 
 from haos.core.model import Added, Address, Member, Mode, Node, Pair, Port, Timing
 from haos.core.node import NodeFacts
+from haos.core.plan import has_pair, own_pair
 from haos.core.record import Record, read
 
 _RECORD = re.compile(r"^# haos-record: (.*)$", re.MULTILINE)
@@ -38,8 +39,9 @@ class Difference:
     what: str
     there: str
     recorded: str
-    identity: bool = False  # not how the pair runs, but which one it is: no command of haos's ever changes that
+    identity: bool = False  # not how the pair runs, but which one it is
     by_switchover: bool = False  # a switchover writes it into the record before the files
+    undoable: bool = True  # whoever takes away what the record names forgets nothing for it
 
     def __str__(self) -> str:
         return f"{self.what} {self.there} there, {self.recorded} in the record"
@@ -65,23 +67,52 @@ def words_of(name: str, facts: Mapping[str, NodeFacts]) -> dict[str, Word]:
     return {node: word for node, word in words.items() if word is not None}
 
 
-def differences(pair: Pair, word: Word, names: Mapping[str, str]) -> tuple[Difference, ...]:
-    """Return in what a node contradicts the record, but for what haos added; `names` of ports, by id."""
-    return tuple(one for one in _compared(pair, word, names) if one.there != one.recorded)
+def differences(
+    pair: Pair, word: Word, names: Mapping[str, str], ports: Mapping[str, Port]
+) -> tuple[Difference, ...]:
+    """Return in what a node contradicts the record, but for what haos added.
+
+    `names` of nodes, and the network's `ports`, by port id. A node that was replaced is not missed.
+    """
+    known = {member.port_id for member in pair.members}
+    said = tuple(one for one in word.said.members if one.port_id in known or not has_left(one, pair, ports))
+    return (
+        *(one for one in _compared(pair, word, names) if one.there != one.recorded),
+        *_on_members(pair, said, names),
+    )
+
+
+def has_left(member: Member, pair: Pair, ports: Mapping[str, Port]) -> bool:
+    """Say whether a node that a file names cannot have a part in the pair any more: its port may not speak for it."""
+    port = ports.get(member.port_id)
+    return port is None or (port.port_security and not has_pair(port, own_pair(port, pair)))
 
 
 def _compared(pair: Pair, word: Word, names: Mapping[str, str]) -> Iterator[Difference]:
     said = word.said
-    yield Difference("the VIP is", str(word.vip), str(pair.vip), identity=True)
-    yield Difference("the VRID is", str(word.vrid), str(pair.vrid), identity=True)
-    yield Difference("the reservation port was", _origin(said.adopted), _origin(pair.adopted), identity=True)
-    yield Difference("the nodes are", _who(said.members, names), _who(pair.members, names), identity=True)
+    yield Difference("the VIP is", str(word.vip), str(pair.vip), identity=True, undoable=False)
+    yield Difference("the VRID is", str(word.vrid), str(pair.vrid), identity=True, undoable=False)
+    origins = _origin(said.adopted), _origin(pair.adopted)
+    yield Difference("the reservation port was", *origins, identity=True, undoable=False)
     yield Difference("the mode is", str(said.mode), str(pair.mode))
     yield Difference("the timing is", timing_words(said.timing), timing_words(pair.timing))
-    if {one.port_id for one in said.members} == {one.port_id for one in pair.members}:
-        yield Difference("the first node is", _first(said.members, names), _first(pair.members, names))
-        there, recorded = priority_words(said.members, names), priority_words(pair.members, names)
-        yield Difference("the priorities are", there, recorded, by_switchover=True)
+
+
+def _on_members(pair: Pair, said: tuple[Member, ...], names: Mapping[str, str]) -> Iterator[Difference]:
+    there, recorded = [one.port_id for one in said], [one.port_id for one in pair.members]
+    if set(there) != set(recorded):
+        undoable = set(there) <= set(recorded)
+        yield Difference(
+            "the nodes are", _who(said, names), _who(pair.members, names), identity=True, undoable=undoable
+        )
+    elif there[0] != recorded[0]:
+        yield Difference("the first node is", _name(said[0], names), _name(pair.members[0], names))
+    elif there != recorded:
+        yield Difference("the order is", _in_order(said, names), _in_order(pair.members, names))
+    filed = {one.port_id: one.priority for one in said}
+    if any(filed.get(one.port_id, one.priority) != one.priority for one in pair.members):
+        words = priority_words(said, names), priority_words(pair.members, names)
+        yield Difference("the priorities are", *words, by_switchover=True)
 
 
 def _origin(adopted: bool) -> str:
@@ -92,8 +123,8 @@ def _who(members: Iterable[Member], names: Mapping[str, str]) -> str:
     return " and ".join(sorted(_name(one, names) for one in members))
 
 
-def _first(members: Sequence[Member], names: Mapping[str, str]) -> str:
-    return _name(members[0], names)
+def _in_order(members: Iterable[Member], names: Mapping[str, str]) -> str:
+    return ", ".join(_name(one, names) for one in members)
 
 
 def _name(member: Member, names: Mapping[str, str]) -> str:
@@ -111,22 +142,25 @@ def timing_words(timing: Timing) -> str:
     return f"interval {timing.advertisement_interval_s:g} s, {back}{', BFD' if timing.bfd else ''}"
 
 
-def doubts(pair: Pair, facts: Mapping[str, NodeFacts], names: Mapping[str, str]) -> dict[str, tuple[Difference, ...]]:
+def doubts(
+    pair: Pair, facts: Mapping[str, NodeFacts], names: Mapping[str, str], ports: Iterable[Port]
+) -> dict[str, tuple[Difference, ...]]:
     """Return what speaks against the record, by node name: nothing where one node's own file confirms it.
 
     A switchover that is under way, or was broken off, has left its weight on a node: then the priorities may differ.
     """
     moving = any(pair.name in seen.weights for seen in facts.values())
+    there = {port.id: port for port in ports}
     found = {
-        node: tuple(one for one in differences(pair, word, names) if not (moving and one.by_switchover))
+        node: tuple(one for one in differences(pair, word, names, there) if not (moving and one.by_switchover))
         for node, word in words_of(pair.name, facts).items()
     }
-    return found if found and all(found.values()) else {}
+    return found if all(found.values()) else {}
 
 
-def of_identity(found: Mapping[str, tuple[Difference, ...]]) -> dict[str, tuple[Difference, ...]]:
-    """Return the doubts about which pair it is; none where one node has none of these."""
-    kept = {node: tuple(one for one in each if one.identity) for node, each in found.items()}
+def against_undoing(found: Mapping[str, tuple[Difference, ...]]) -> dict[str, tuple[Difference, ...]]:
+    """Return the doubts for which a teardown would forget something; none where one node has none of these."""
+    kept = {node: tuple(one for one in each if not one.undoable) for node, each in found.items()}
     return kept if all(kept.values()) else {}
 
 

@@ -242,15 +242,17 @@ def refuse_unsaid(request: CreateRequest, seen: Preflight, pair: Pair) -> None:
 
     A change that was killed before it came to the nodes stands in the record alone; the same command goes on from it.
     """
-    names = names_on(seen.place.nodes)
+    names, ports = names_on(seen.place.nodes), {port.id: port for port in seen.place.ports}
     wanted = _settings(request, seen, pair)
     words = {
         node: word
         for node, word in words_of(seen.name, seen.facts).items()
-        if any(one.identity for one in differences(pair, word, names))
+        if any(one.identity for one in differences(pair, word, names, ports))
         or _settings(request, seen, _as_said(pair, word)) != wanted
     }
-    if found := {node: each for node, each in doubts(pair, seen.facts, names).items() if node in words}:
+    if found := {
+        node: each for node, each in doubts(pair, seen.facts, names, seen.place.ports).items() if node in words
+    }:
         raise contradicted(pair, found, seen.facts, seen.place.nodes, seen.place.ports)
 
 

@@ -21,7 +21,7 @@ from haos.workflow.intent import names_of
 from haos.workflow.parallel import attempt_each
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import undo_announced
-from haos.workflow.trust import refuse_another
+from haos.workflow.trust import refuse_another, refuse_left_behind
 from haos.workflow.undo import withdraw_from_port
 
 
@@ -79,6 +79,7 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
         facts, silent = _look(nodes.values(), ctx)
         refuse_another(pair, nodes.values(), facts, ports)
+        refuse_left_behind(pair, facts, nodes.values(), ports, ctx)
         sure = justified(pair, facts, names_on(nodes.values()))
         kept = _not_haoss(pair, sure, ports)
         group = find_group(sure, ctx)

@@ -8,28 +8,56 @@ from haos.core.model import Node, Pair, Port
 from haos.core.node import NodeFacts
 from haos.core.witness import (
     Difference,
+    against_undoing,
     doubts,
     in_words,
     names_on,
-    of_identity,
     remedy,
+    word_of,
     words_of,
 )
 from haos.errors import RecordError
+from haos.workflow.context import Context
+from haos.workflow.parallel import attempt_each
 
 
 def refuse_doubtful(pair: Pair, nodes: Iterable[Node], facts: Mapping[str, NodeFacts], ports: Iterable[Port]) -> None:
     """Refuse a record that the nodes' own files contradict; `facts` by node name. Raises RecordError."""
-    nodes = tuple(nodes)
-    if found := doubts(pair, facts, names_on(nodes)):
+    nodes, ports = tuple(nodes), tuple(ports)
+    if found := doubts(pair, facts, names_on(nodes), ports):
         raise contradicted(pair, found, facts, nodes, ports)
 
 
 def refuse_another(pair: Pair, nodes: Iterable[Node], facts: Mapping[str, NodeFacts], ports: Iterable[Port]) -> None:
-    """Refuse a record whose nodes know of another pair of this name: other nodes, VIP or VRID. Raises RecordError."""
-    nodes = tuple(nodes)
-    if found := of_identity(doubts(pair, facts, names_on(nodes))):
+    """Refuse to undo by a record that would forget something: another VIP or VRID, or nodes left out. RecordError."""
+    nodes, ports = tuple(nodes), tuple(ports)
+    if found := against_undoing(doubts(pair, facts, names_on(nodes), ports)):
         raise contradicted(pair, found, facts, nodes, ports)
+
+
+def refuse_left_behind(
+    pair: Pair, facts: Mapping[str, NodeFacts], nodes: Iterable[Node], ports: Iterable[Port], ctx: Context
+) -> None:
+    """Refuse to undo a pair while a node that the record does not name, but the files do, carries it. RecordError."""
+    known = {member.port_id for member in pair.members}
+    named = {one.port_id for word in words_of(pair.name, facts).values() for one in word.said.members} - known
+    there = [port for port in ports if port.id in named and port.project_id == pair.project_id and port.fixed_ips]
+    if not there:
+        return
+    instances = ctx.cloud.instances_by_id([port.device_id for port in there])
+    others = [
+        Node(instances[port.device_id], port, port.fixed_ips[0].address)
+        for port in there
+        if port.device_id in instances and instances[port.device_id].project_id in ("", pair.project_id)
+    ]
+    looked, _ = attempt_each(others, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
+    for node, seen in looked.items():
+        word = word_of(pair.name, seen.pair_files.get(pair.name, ""))
+        if word is not None and word.vip == pair.vip:
+            raise RecordError(
+                f"{node.name} carries pair {pair.name} too, and its record does not name it",
+                hint=remedy(pair, facts, (*nodes, node), ports),
+            )
 
 
 def refuse_unconfirmed(pair: Pair, facts: Mapping[str, NodeFacts]) -> None:

@@ -65,6 +65,7 @@ pairs = st.builds(
     verified=st.booleans(),
     floating=st.one_of(st.none(), st.builds(OwnFloatingIp, st.one_of(st.none(), st.ip_addresses(v=4)))),
 ).map(lambda pair: replace(pair, timing=_fitting(pair.timing, len(pair.members))))
+NEW_PORT = "00000000-0000-4000-8000-000000000001"
 PORTS = [(False, False), (True, False), (False, True)]
 """Of the reservation port: whether it is adopted, whether haos's own has any MAC."""
 
@@ -149,7 +150,8 @@ def test_five_nodes_with_everything_and_the_longest_name_fit(adopted: bool, plai
         record.encode(PAIR).replace("a=300", "a=305"),
         record.encode(PAIR).replace("d=5", "d=05"),
         record.encode(PAIR).replace(":240:", ":0240:"),
-        record.encode(PAIR).replace(":240:", ":230:"),
+        record.encode(PAIR) + ",AAAAAAAAAAAAAAAAAAAAAA:240:",
+        record.encode(PAIR) + ",AAAAAAAAAAAAAAAAAAAAAA:230:,AAAAAAAAAAAAAAAAAAAAAQ:230:",
         record.encode(PAIR).replace(":pgk", ":kgp"),
         record.encode(PAIR).replace("kTxBMQzDTfSffrTPSuiFyg", "kTxBMQzDTfSffrTPSuiFyh"),  # the same 16 bytes
         record.encode(PAIR).replace(" N=", " r=07 N="),
@@ -231,6 +233,13 @@ def test_whatever_is_done_to_a_record_it_is_refused_or_one_that_haos_could_have_
 def test_text_of_any_kind_is_refused(text: str) -> None:
     with pytest.raises(RecordError, match="cannot be trusted"):
         record.decode(port_of(PAIR, text))
+
+
+def test_a_node_may_stand_beside_the_one_that_takes_its_place() -> None:
+    old, new = Member("913c4131-0cc3-4df4-9f7e-b4cf4ae885ca", 240), Member(NEW_PORT, 240, Added.PACKAGE)
+    last = Member("e220e2d9-f4de-4941-92e0-640ee352aa4f", 230)
+    pair = replace(PAIR, members=(old, new, last), timing=Timing(0.05))
+    assert record.decode(port_of(pair, record.encode(pair))) == pair
 
 
 def test_service_checks_never_stand_in_the_record() -> None:

@@ -18,7 +18,7 @@ from haos.workflow.listing import list_pairs
 from haos.workflow.request import CreateRequest, FailoverRequest, ModeChoice
 from haos.workflow.status import status
 from haos.workflow.teardown import teardown
-from tests.fakes import NETWORK, SUBNET, World, add_instance, context_of, howto_world
+from tests.fakes import GROUP, NETWORK, SUBNET, World, add_instance, context_of, howto_world
 from tests.records import edit_port, edit_record, recorded, reservation_of, write_everywhere
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -78,7 +78,6 @@ UNREADABLE: dict[str, Callable[[World], object]] = {
     "a name that is a path": spelled(f"n={NAME}", "n=../../etc/passwd"),
     "one member": spelled(",", ";"),
     "a line after it": lambda world: edit_port(world, description=reservation_of(world).description + "\nx"),
-    "equal priorities": spelled(":230:", ":240:"),
     "an interval that is none": spelled("a=300", "a=5"),
     "another MAC": lambda world: edit_port(world, mac="fa:16:3e:12:34:56"),
     "another device_id": lambda world: edit_port(world, device_id="haos-db"),
@@ -106,6 +105,7 @@ SETTINGS: dict[str, Callable[[World], object]] = {
         world, members=recorded(world).exchanged(*recorded(world).members).members
     ),
     "other priorities": spelled(":240:", ":99:"),
+    "equal priorities": spelled(":230:", ":240:"),
     "another mode": lambda world: edit_record(world, mode=Mode.VMAC),
     "another interval": spelled("a=300", "a=40950"),
     "another delay": spelled("d=5", "d=1000"),
@@ -189,6 +189,8 @@ def test_what_is_another_projects_is_never_touched(edit: str, command: str) -> N
 def test_another_pair_than_the_nodes_know_is_refused(edit: str, command: str) -> None:
     world = made()
     IDENTITY[edit](world)
+    if edit == "one more node" and command.startswith("teardown"):
+        return  # it forgets nothing: below
     error = refused(world, WRITES[command])
     if (edit, command) == ("the observer as a node", "failover-test"):
         assert "no instance to measure from" in error.reason
@@ -405,6 +407,56 @@ def test_a_left_over_on_one_node_is_overwritten() -> None:
     world.unreachable.clear()
     assert second.files
     assert run(world).proven
+
+
+def put_back(world: World, *names: str) -> None:
+    """Let the record name these, as after an exchange of nodes; the files that lie there say what they said."""
+    edit_record(world, members=members_with(world, *names))
+
+
+def without_pair(world: World, name: str) -> None:
+    port = port_of(world, name)
+    world.ports[port.id] = replace(port, pairs=(), group_ids=(GROUP,))
+
+
+def test_a_node_that_has_left_is_not_missed() -> None:
+    """An exchange of nodes was killed after the old one had left: the files still name it."""
+    world = howto_world()
+    add_instance(world, "stranger", 40, "fa:16:3e:00:00:40")
+    run(world, replace(HOWTO, nodes=("ha_first", "ha_second", "stranger"), name=NAME))
+    put_back(world, "ha_first", "ha_second")
+    assert "record" in codes(world), "the third is a node still"
+    teardown_refuses(world, "the nodes are")
+    without_pair(world, "stranger")
+    assert "record" not in codes(world)
+    teardown_refuses(world, "stranger carries pair ha_first-ha_second too")
+    third = next(one for one in world.nodes.values() if one.instance.name == "stranger")
+    third.files.clear()
+    teardown(NAME, purge=True, ctx=context_of(world))
+    assert [node.files for node in world.nodes.values()] == [{}, {}, {}, {}]
+
+
+def codes(world: World) -> set[str]:
+    return {trouble.code for trouble in status(NAME, None, context_of(world)).troubles}
+
+
+def teardown_refuses(world: World, why: str) -> None:
+    error = refused(world, lambda world: teardown(NAME, purge=True, ctx=context_of(world)))
+    assert isinstance(error, RecordError)
+    assert why in error.reason
+
+
+def test_a_node_that_is_to_come_does_not_stop_a_teardown() -> None:
+    """An exchange of nodes was killed before the files knew of the new one."""
+    world = howto_world()
+    add_instance(world, "stranger", 40, "fa:16:3e:00:00:40")
+    before = world.snapshot()
+    run(world)
+    put_back(world, "ha_first", "ha_second", "stranger")
+    assert "record" in codes(world)
+    refused(world, run)
+    teardown(NAME, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
 
 
 def test_the_project_is_the_ports_not_the_records() -> None:
