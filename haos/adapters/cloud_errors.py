@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -27,7 +29,7 @@ class PassingError(CloudError):
     """Trouble that may pass: `retry_after_s` is what the service asked for, `pause_s` what is usual."""
 
     pause_s = 0.5
-    retry_after_s: int | None = None
+    retry_after_s: float | None = None
 
 
 class BusyError(PassingError):
@@ -156,9 +158,31 @@ def _undiscovered(what: str, error: ksa.DiscoveryFailure) -> HaosError:
 
 
 def _passing(passing: PassingError, error: ksa.HttpError) -> PassingError:
-    if error.response is not None and error.response.headers.get("Retry-After", "").isdecimal():
-        passing.retry_after_s = error.retry_after
+    if error.response is not None:
+        passing.retry_after_s = retry_after_s(error.response.headers)
     return passing
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return what a service asks for, None if nothing that can be understood: seconds, or a date (RFC 9110 10.2.3).
+
+    A date is counted from the answer's own Date, since the service's clock need not be this machine's.
+    """
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdecimal():
+        return float(asked)
+    until, sent = _http_date(asked), _http_date(headers.get("Date", ""))
+    if until is None:
+        return None
+    return max(0.0, (until - (sent or datetime.now(UTC))).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _forbidden(what: str, message: str) -> ForbiddenError:

@@ -67,9 +67,30 @@ def _session(region: CloudRegion, on_request: OnRequest | None) -> Session:
         session = region.get_session()
     session.timeout = session.timeout or DEADLINE_S
     session.app_name, session.app_version = "haos", __version__
+    _let_no_login_wait_for_itself(session.session)
     if on_request is not None:
         _tell(session.session, on_request)
     return session
+
+
+def _let_no_login_wait_for_itself(session: requests.Session) -> None:
+    """Refuse the versions of Keystone that are told to nobody without a token.
+
+    keystoneauth asks again with a token then, for which it waits on a lock that it holds itself: for ever.
+    """
+    send = session.send
+
+    def guarded(request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        answer = send(request, **options)
+        if answer.status_code == 401 and request.method == "GET" and "X-Auth-Token" not in request.headers:
+            raise AuthenticationError(
+                f"cannot authenticate: {public_url(str(request.url))} asks for a login before it tells its versions"
+                " (HTTP 401)",
+                hint="is auth_url right, and does nothing that wants a login of its own stand before Keystone?",
+            )
+        return answer
+
+    session.send = guarded  # type: ignore[method-assign]
 
 
 def _tell(session: requests.Session, on_request: OnRequest) -> None:

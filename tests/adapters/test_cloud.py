@@ -10,12 +10,26 @@ import pytest
 import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
+from haos.adapters.cloud_rest import DEADLINE_S
 from haos.core.model import RESERVATION_OWNER, Quota
 from haos.errors import AmbiguousError, AuthenticationError, CloudError, NotFoundError
 from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, NOVA, PROJECT, asked, connected, fixture
+from tests.fakes import FakeClock
 
 GONE = "11111111-2222-4333-8444-555555555555"
 SERVERS = {server["name"]: server for server in fixture("nova/servers")["servers"]}
+
+
+class SlowClock(FakeClock):
+    """A clock that writes down the pauses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        super().sleep(seconds)
 
 
 @pytest.fixture
@@ -216,13 +230,48 @@ def test_reads_are_repeated_when_the_cloud_stumbles(
     assert len(asked(mock)) == 4
 
 
-def test_patience_ends(cloud: OpenStackCloud, mock: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
-    mock.get(f"{NEUTRON}/ports", status_code=503, text="", headers={"Retry-After": "86400"})
+@pytest.mark.parametrize(
+    ("asked_for", "pauses"),
+    [
+        ("7", [7, 7, 7]),
+        ("22", [22, 22, 10]),  # a third one would go past the deadline
+        ("86400", [10, 10, 10]),
+        ("Thu, 22 Oct 2026 07:28:00 GMT", [10, 10, 10]),
+        ("Wed, 21 Oct 2026 07:28:03 GMT", [3, 3, 3]),
+    ],
+)
+def test_patience_ends(
+    cloud: OpenStackCloud,
+    mock: requests_mock.Mocker,
+    monkeypatch: pytest.MonkeyPatch,
+    asked_for: str,
+    pauses: list[float],
+) -> None:
+    clock = SlowClock()
+    monkeypatch.setattr("haos.adapters.cloud_rest._clock", clock)
+    headers = {"Retry-After": asked_for, "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    mock.get(f"{NEUTRON}/ports", status_code=503, text="", headers=headers)
     with pytest.raises(CloudError, match=r"cannot list ports: .* \(HTTP 503\)"):
         cloud.ports(NETWORK)
-    assert pauses == [10, 10, 10]
+    assert clock.pauses == pauses
+    assert sum(pauses) < DEADLINE_S
+
+
+def test_no_pause_goes_past_the_deadline(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SlowClock()
+    monkeypatch.setattr("haos.adapters.cloud_rest._clock", clock)
+
+    def slow(*_: object) -> str:
+        clock.now += 26
+        return ""
+
+    mock.get(f"{NEUTRON}/ports", status_code=429, text=slow, headers={"Retry-After": "86400"})
+    with pytest.raises(CloudError, match="HTTP 429"):
+        cloud.ports(NETWORK)
+    assert clock.pauses == [10]
+    assert len(asked(mock)) == 2
 
 
 def test_a_token_that_ran_out_is_replaced(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ import requests_mock
 from keystoneauth1 import exceptions as ksa
 from keystoneauth1.session import Session
 
-from haos.adapters.cloud_errors import BusyError, LostAnswerError, RevisionError, translated
+from haos.adapters.cloud_errors import BusyError, LostAnswerError, RevisionError, retry_after_s, translated
 from haos.errors import (
     AddressTakenError,
     AuthenticationError,
@@ -100,10 +102,36 @@ def test_trouble_of_the_service(status: int, kind: type[CloudError]) -> None:
     assert getattr(error, "retry_after_s", 7) == 7
 
 
-def test_a_retry_after_that_is_a_date_is_not_obeyed() -> None:
-    error = failed(status_code=503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"})
-    assert isinstance(error, LostAnswerError)
-    assert error.retry_after_s is None
+SENT = "Wed, 21 Oct 2026 07:28:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": " 120 "}, 120),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": SENT}, 30),
+        ({"Retry-After": "Wednesday, 21-Oct-26 07:28:30 GMT", "Date": SENT}, 30),
+        ({"Retry-After": "Wed Oct 21 07:28:30 2026", "Date": SENT}, 30),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:27:00 GMT", "Date": SENT}, 0),
+        ({"Retry-After": "Wed, 21 Oct 1994 07:27:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-1"}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"Retry-After": "\u0663"}, None),
+        ({"Retry-After": "Wed, 99 Oct 2026 07:28:30 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 99999999 07:28:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_a_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait_s: float | None) -> None:
+    assert retry_after_s(headers) == wait_s
+
+
+def test_a_date_without_one_of_the_answer_is_counted_from_now() -> None:
+    waited = retry_after_s({"Retry-After": format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)})
+    assert waited is not None
+    assert 3000 < waited <= 3600
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import requests_mock
 from haos.adapters.connect import connect, settings_of, versioned
 from haos.errors import AuthenticationError, CloudError, HaosError, UsageError
 from tests.adapters.cloud_double import AT_ONCE, CLOUDS, NEUTRON, NOVA, PROJECT, URL, asked, fixture, serve_keystone
+from tests.fakes import FakeClock
 
 TOKENS = f"{URL}/identity/v3/auth/tokens"
 GRANTED = {"json": fixture("keystone/token"), "headers": {"X-Subject-Token": "t"}, "status_code": 201}
@@ -112,10 +113,10 @@ def test_every_request_has_a_time_limit(mock: requests_mock.Mocker, clouds: Path
 def test_the_time_limit_shrinks_with_the_calls_deadline(
     mock: requests_mock.Mocker, clouds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = iter([100.0, 100.0, 155.0])
     cloud = connect([], cloud="test", config_files=[clouds])
-    monkeypatch.setattr("haos.adapters.cloud_rest._now_s", lambda: next(times))
-    mock.get(f"{NEUTRON}/extensions", [{"status_code": 503, "headers": AT_ONCE}, {"json": {"extensions": []}}])
+    monkeypatch.setattr("haos.adapters.cloud_rest._clock", FakeClock())
+    later = {"status_code": 503, "headers": {"Retry-After": "55"}}
+    mock.get(f"{NEUTRON}/extensions", [later, {"json": {"extensions": []}}])
     cloud.extensions()
     assert [request.timeout for request in mock.request_history[2:]] == [60, 5]
 
@@ -244,3 +245,14 @@ def test_the_version_is_added_where_the_catalog_lacks_it(endpoint: str, whole: s
 def test_a_haos_section_with_mistakes_is_refused(section: object, words: str) -> None:
     with pytest.raises(CloudError, match=words):
         settings_of({"haos": section})
+
+
+def test_a_keystone_that_asks_for_a_login_before_its_versions_is_not_waited_for(
+    mock: requests_mock.Mocker, clouds: Path
+) -> None:
+    """keystoneauth alone waits for ever here: for a token, while it is at getting one."""
+    mock.get(f"{URL}/identity/v3", status_code=401, text="<html>Who are you?</html>")
+    with pytest.raises(AuthenticationError, match=r"/identity/v3 asks for a login before .* \(HTTP 401\)") as raised:
+        connect([], cloud="test", config_files=[clouds])
+    assert "auth_url" in str(raised.value.hint)
+    assert len(asked(mock)) == 1
