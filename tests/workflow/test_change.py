@@ -142,21 +142,6 @@ def test_a_change_that_fails_anywhere_is_undone_and_done_by_the_next_run(what: s
     assert not run(world).changed
 
 
-@pytest.mark.parametrize(("what", "index", "when"), POINTS, ids=[f"{w}-{EFFECTS[w][i]}-{m}" for w, i, m in POINTS])
-def test_a_change_that_is_killed_anywhere_is_completed_by_the_next_run(what: str, index: int, when: str) -> None:
-    clean = howto_world(keepalived="2.2.7").snapshot()
-    world = made()
-    strike(world, index, when, Killed, once=False)
-    with pytest.raises(Killed):
-        run(world, CHANGES[what])
-    world.effects.strike = lambda *_: None
-    world.clock.sleep(60)
-    assert run(world, CHANGES[what]).proven
-    assert recorded(world).timing == CHANGES[what].timing()
-    teardown(None, purge=True, ctx=context_of(world))
-    assert world.snapshot() == clean
-
-
 @pytest.mark.parametrize("nth", [1, 2])
 def test_a_change_of_mode_that_is_killed_keeps_the_service_checks(nth: int) -> None:
     world = howto_world(keepalived="2.2.7")

@@ -28,7 +28,7 @@ from haos.workflow.create import Created, create, prepare
 from haos.workflow.parallel import for_each
 from haos.workflow.request import CreateRequest
 from haos.workflow.teardown import teardown
-from tests.fakes import GROUP, SUBNET, Killed, World, add_instance, context_of, howto_world
+from tests.fakes import GROUP, SUBNET, World, add_instance, context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 
@@ -202,48 +202,6 @@ def test_failing_at_every_effect_leaves_nothing_or_says_so_and_a_rerun_completes
     assert run(world).verification.verdict is Verdict.PASS  # type: ignore[union-attr]
     teardown(None, purge=True, ctx=context_of(world))
     unharmed(world, before)
-
-
-@pytest.mark.parametrize(("index", "when"), POINTS, ids=[f"{EFFECTS[i]}-{w}" for i, w in POINTS])
-@pytest.mark.parametrize("then", ["create", "teardown"])
-def test_killed_at_every_effect_the_same_command_completes_and_teardown_cleans(
-    index: int, when: str, then: str
-) -> None:
-    world = howto_world()
-    before = world.snapshot()
-    strike_at(world, index, when, Killed, once=False)
-    with pytest.raises(Killed):
-        run(world)
-    world.effects.strike = lambda *_: None
-    world.clock.sleep(30)
-    if then == "create":
-        created = run(world)
-        assert created.verification is not None
-        assert created.verification.verdict is Verdict.PASS, created.verification.reason
-    if any(port.device_owner == "haos:vip" for port in world.ports.values()):
-        teardown(None, purge=True, ctx=context_of(world))
-    unharmed(world, before)
-
-
-def test_killed_in_teardown_the_same_command_completes() -> None:
-    made = howto_world()
-    run(made)
-    count = len(made.effects.names)
-    teardown(None, purge=True, ctx=context_of(made))
-    steps = len(made.effects.names) - count
-    assert steps >= 6
-    for index in range(count, count + steps):
-        for when in ("before", "after"):
-            world = howto_world()
-            before = world.snapshot()
-            run(world)
-            strike_at(world, index, when, Killed, once=False)
-            with pytest.raises(Killed):
-                teardown(None, purge=True, ctx=context_of(world))
-            world.effects.strike = lambda *_: None
-            if any(port.device_owner == "haos:vip" for port in world.ports.values()):
-                teardown(None, purge=True, ctx=context_of(world))
-            unharmed(world, before)
 
 
 def test_interrupted_it_undoes_all() -> None:

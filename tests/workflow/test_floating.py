@@ -21,7 +21,7 @@ from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
 from tests.fake_floating import PUBLIC, add_floating_ip
-from tests.fakes import NETWORK, PROJECT, SUBNET, FakeCloud, Killed, World, context_of, howto_world, routed_world
+from tests.fakes import NETWORK, PROJECT, SUBNET, FakeCloud, World, context_of, howto_world, routed_world
 
 PLAIN = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 ANY = replace(PLAIN, floating=FloatingWish())
@@ -384,46 +384,6 @@ def test_failing_leaves_what_was_there_and_a_rerun_completes(
     assert run(world, request_).floating == leading(world)[0]
     teardown(None, purge=True, ctx=context_of(world))
     assert [(ip.address, ip.port_id) for ip in world.floating.values()] == [(IPv4Address("172.24.4.99"), None)]
-
-
-@pytest.mark.parametrize(("request_", "first", "point"), CASES, ids=IDS)
-@pytest.mark.parametrize("then", ["create", "teardown"])
-def test_killed_the_same_command_completes_and_teardown_cleans(
-    request_: CreateRequest, first: CreateRequest | None, point: tuple[int, str, str], then: str
-) -> None:
-    index, _, when = point
-    world = prepared_world(first)
-    clean = prepared_world(None).snapshot()
-    strike_at(world, index, when, Killed, once=False)
-    with pytest.raises(Killed):
-        run(world, request_)
-    world.effects.strike = lambda *_: None
-    world.clock.sleep(30)
-    if then == "create":
-        assert run(world, request_).floating == leading(world)[0]
-        assert len(leading(world)) == 1
-    if any(port.device_owner == "haos:vip" for port in world.ports.values()):
-        teardown(None, purge=True, ctx=context_of(world))
-    assert world.snapshot() == clean
-
-
-@pytest.mark.parametrize("request_", [ANY, TAKEN])
-def test_killed_in_teardown_the_same_command_completes(request_: CreateRequest) -> None:
-    clean = prepared_world(None).snapshot()
-    made = prepared_world(request_)
-    teardown(None, purge=True, ctx=context_of(made))
-    effect = "release floating ip" if request_ is TAKEN else "delete floating ip"
-    assert made.effects.names[-2:] == [effect, "delete port"]
-    for index in (len(made.effects.names) - 2, len(made.effects.names) - 1):
-        for when in ("before", "after"):
-            world = prepared_world(request_)
-            strike_at(world, index, when, Killed, once=False)
-            with pytest.raises(Killed):
-                teardown(None, purge=True, ctx=context_of(world))
-            world.effects.strike = lambda *_: None
-            if any(port.device_owner == "haos:vip" for port in world.ports.values()):
-                teardown(None, purge=True, ctx=context_of(world))
-            assert world.snapshot() == clean
 
 
 @pytest.mark.parametrize("request_", [ANY, TAKEN])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
@@ -13,7 +12,7 @@ import pytest
 
 from haos.core import record
 from haos.core.changes import DismissVip, RemovePair
-from haos.core.model import Added, Address, AddressPair, Mode, Pair, ServiceCheck
+from haos.core.model import Added, Address, AddressPair, Mode, Pair
 from haos.core.node import NodeFacts, Survey
 from haos.core.outage import Verdict
 from haos.errors import RemoteError, UnsatisfiableError, VerificationError
@@ -21,7 +20,7 @@ from haos.workflow.create import Created, Prepared, create, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.survey import FORGET_TIMEOUT_S
 from haos.workflow.teardown import teardown
-from tests.fakes import FakeProbe, Killed, World, context_of, howto_world
+from tests.fakes import FakeProbe, World, context_of, howto_world
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 VIRTUAL = "00:00:5e:00:01:01"
@@ -282,67 +281,6 @@ def test_nobody_able_to_ask_is_no_reason_to_give_up() -> None:
 
 def unable(*_: object, **__: object) -> None:
     raise RemoteError("no tool to ask with")
-
-
-SWITCHES = [(ModeChoice.GARP, ModeChoice.VMAC), (ModeChoice.VMAC, ModeChoice.GARP)]
-
-
-def switched(before: ModeChoice, *, beside: bool) -> World:
-    """A world with a pair in one mode and, if wanted, a second pair on the same nodes."""
-    world = howto_world(fabric="learning", keepalived="2.2.7")
-    if beside:
-        run(world, replace(HOWTO, name="beside", nodes=("ha_second", "ha_first"), verify=False))
-    run(world, replace(HOWTO, name="web", mode=before, checks=(ServiceCheck("tcp:80"),), verify=False))
-    return world
-
-
-@pytest.mark.parametrize("beside", [False, True])
-@pytest.mark.parametrize(("before", "after"), SWITCHES, ids=["to-vmac", "to-garp"])
-def test_a_change_of_mode_that_is_killed_anywhere_is_completed_and_torn_down_without_trace(
-    before: ModeChoice, after: ModeChoice, beside: bool
-) -> None:
-    clean = howto_world(fabric="learning", keepalived="2.2.7").snapshot()
-    made = switched(before, beside=beside)
-    request = replace(HOWTO, name="web", mode=after, verify=False)
-    index = 0
-    while True:
-        world = copy.deepcopy(made)
-        if not killed_at(world, index, request):
-            break
-        run(world, request)
-        pair = record.decode(
-            next(port for port in world.ports.values() if port.device_id == "haos-web" and port.device_owner)
-        )
-        assert pair.mode.value == after.value
-        assert prepare(request, context_of(world)).pair.checks == (ServiceCheck("tcp:80"),)
-        assert not prepare(request, context_of(world)).plan
-        assert all("web" in node.running for node in world.nodes.values() if node.files)
-        virtual = {mac for pairs in pairs_of(world).values() for _, mac in pairs if mac.startswith("00:00:5e")}
-        assert bool(virtual) is (after is ModeChoice.VMAC)
-        for name in ("web", *(["beside"] if beside else [])):
-            teardown(name, purge=True, ctx=context_of(world))
-        assert world.snapshot() == clean
-        index += 1
-    assert index >= 16  # both sides of: the record, the ports, leaving, configuring and starting two nodes
-
-
-def killed_at(world: World, index: int, request: CreateRequest) -> bool:
-    moments = 0
-
-    def strike(_: int, __: str, ___: str) -> None:
-        nonlocal moments
-        moments += 1
-        if moments > index:
-            raise Killed
-
-    world.effects.strike = strike
-    try:
-        run(world, request)
-    except Killed:
-        return True
-    finally:
-        world.effects.strike = lambda *_: None
-    return False
 
 
 def test_vmac_is_not_called_chosen_where_nobody_saw_it_pass() -> None:

@@ -71,15 +71,14 @@ listen_by_tcpdump() {
 
 INTERFACE=$(ip -o address show to "$OWN" | awk 'NR == 1 { print $2 }')
 [ -n "$INTERFACE" ] || die "$OWN is not an address of this node"
-heard=
 listener=
 if has python3 || has tcpdump; then
-    heard=$(mktemp) || die "cannot make a temporary file"
-    trap 'rm -f "$heard"' EXIT
+    # Without a name from the start: nothing of it is left, however this ends.
+    heard=$(mktemp) && exec 3>"$heard" 4<"$heard" && rm -f "$heard" || die "cannot make a temporary file"
     if has python3; then
-        listen_by_python >"$heard" 2>/dev/null &
+        listen_by_python >&3 2>/dev/null &
     else
-        listen_by_tcpdump >"$heard" 2>/dev/null &
+        listen_by_tcpdump >&3 2>/dev/null &
     fi
     listener=$!
 fi
@@ -103,7 +102,7 @@ done
 if [ "$listened" = yes ]; then
     while IFS= read -r line; do
         emit heard "$line"
-    done <"$heard"
+    done <&4
 fi
 emit listened "$listened"
 wait

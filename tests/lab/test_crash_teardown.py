@@ -1,0 +1,13 @@
+"""`teardown --purge`, killed at every point: the same again completes it, and so does create in its own way."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.lab import hold
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+
+
+def test_teardown_killed_anywhere_loses_nothing(lab_name: str) -> None:
+    hold(lab_name, "teardown")
