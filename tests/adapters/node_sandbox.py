@@ -64,14 +64,14 @@ class Sandbox:
     """A Connection to the node, and a few ways to look at it."""
 
     def __init__(self, init_pid: int, user: list[str]) -> None:
-        self._enter = ["nsenter", "-t", str(init_pid), *user, "--net", "--mount", "--pid", "--"]
+        self.entering = ["nsenter", "-t", str(init_pid), *user, "--net", "--mount", "--pid", "--"]
 
     def run(self, script: str, *, timeout_s: float, sudo: bool = False, what: str = "") -> Result:
         """Run a script as the SSH connection does: from stdin, in braces."""
         wrapped = (
             f"{{\nunset DEBIAN_FRONTEND; PATH=/run/bin:$PATH:/usr/sbin:/sbin; export PATH\n{script}\n}} </dev/null\n"
         )
-        argv = [*self._enter, "timeout", f"{timeout_s:g}", "sh", "-s"]
+        argv = [*self.entering, "timeout", f"{timeout_s:g}", "sh", "-s"]
         done = subprocess.run(
             argv, input=wrapped, capture_output=True, text=True, timeout=timeout_s + 10, check=False
         )
@@ -86,12 +86,12 @@ class Sandbox:
     def write(self, path: str, text: str | bytes) -> None:
         """Put a file there, byte for byte."""
         data = text.encode() if isinstance(text, str) else text
-        argv = [*self._enter, "sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', path]
+        argv = [*self.entering, "sh", "-c", 'mkdir -p "${0%/*}" && cat >"$0"', path]
         subprocess.run(argv, input=data, check=True, timeout=DEADLINE_S)
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes."""
-        argv = [*self._enter, "cat", path]
+        argv = [*self.entering, "cat", path]
         return subprocess.run(argv, capture_output=True, check=True, timeout=DEADLINE_S).stdout
 
     def snapshot(self) -> str:

@@ -6,6 +6,7 @@ umask 077
 MAIN=/etc/keepalived/keepalived.conf
 FOLDER=/etc/keepalived/haos.d
 DROP_IN=/etc/systemd/system/keepalived.service.d/haos.conf
+NETWORKD=/etc/systemd/network
 RELEASE=$FOLDER/release-vips
 MARKER=$FOLDER/.package-by-haos
 UNIT_WAS=$FOLDER/.unit-was
@@ -148,9 +149,20 @@ unmask() {
     rm -f "$MASKED"
 }
 
+# make_folder PATH UMASK: it has its mode from its beginning, so that a step that is killed leaves it with no other.
+make_folder() {
+    [ -d "$1" ] || (umask "$2" && mkdir -p "$1") || die "cannot make $1"
+}
+
+# aside FOLDER: where a folder is filled before it comes into its place as a whole, or emptied after it has left it.
+aside() {
+    echo "${1%/*}/.haos-${1##*/}.tmp"
+}
+
 # What a step that was killed left half-made.
 sweep() {
-    rm -rf "$FOLDER"/.haos-* /etc/keepalived/.haos-* "${DROP_IN%/*}"/.haos-*
+    rm -rf "$FOLDER"/.haos-* /etc/keepalived/.haos-* "${DROP_IN%/*}"/.haos-* "$(aside "${DROP_IN%/*}")" \
+        "$NETWORKD"/*.network.d/.haos-* "$NETWORKD"/.haos-*.network.d.tmp
     if [ -L "$MAIN" ]; then
         main=$(readlink -f "$MAIN")
         rm -f "${main%/*}"/.haos-*.tmp*

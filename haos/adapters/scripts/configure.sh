@@ -19,14 +19,18 @@ finish() {
 trap finish EXIT
 trap 'exit 143' TERM INT HUP PIPE
 
-make_folder() {
+make_place() {
     [ -d "$1" ] && return
-    (umask 022 && mkdir -p "$1") && chmod "$2" "$1" || die "cannot make $1"
+    make_folder "$1" "$2"
     made="$1 $made"
 }
 
+# temp_of PATH: a name beside its place that neither keepalived nor systemd reads; where its folder is still to come,
+# beside its place in there.
 temp_of() {
-    echo "${1%/*}/.haos-${1##*/}.tmp"
+    place=${1%/*}
+    [ -d "$place" ] || place=$(aside "$place")
+    echo "$place/.haos-${1##*/}.tmp"
 }
 
 # upload PATH MODE BASE64 BYTES
@@ -40,13 +44,15 @@ upload() {
 }
 
 upload_all() {
+    # First of all: by haos's own folder a removal knows that there is something to look for.
+    make_place "${FOLDER%/*}" 022
+    make_place "$FOLDER" 027
     index=0
     while [ "$index" -lt "$FILE_COUNT" ]; do
         eval "path=\$FILE_${index}_PATH mode=\$FILE_${index}_MODE data=\$FILE_${index}_DATA bytes=\$FILE_${index}_BYTES"
         case $path in
-        "$FOLDER"/*) make_folder "$FOLDER" 0750 ;;
-        /etc/keepalived/*) make_folder /etc/keepalived 0755 ;;
-        *) make_folder "${path%/*}" 0755 ;;
+        /etc/keepalived/*) ;;
+        *) [ -d "${path%/*}" ] || make_place "$(aside "${path%/*}")" 022 ;;
         esac
         upload "$path" "$mode" "$data" "$bytes"
         index=$((index + 1))
@@ -164,7 +170,13 @@ replace() {
         return
     fi
     pend
-    mv -f "$temp" "$1" || die "cannot replace $1"
+    if [ -d "${1%/*}" ]; then
+        mv -f "$temp" "$1" || die "cannot replace $1"
+    else
+        place=$(aside "${1%/*}")
+        mv -f "$temp" "$place/${1##*/}" && sync_folder "$place" && mv -T "$place" "${1%/*}" || die "cannot put $1 there"
+        sync_folder "$(dirname "${1%/*}")"
+    fi
     sync_folder "${1%/*}"
     command -v restorecon >/dev/null 2>&1 && restorecon -F "$1" >/dev/null 2>&1
     changed=yes

@@ -12,7 +12,7 @@ finish() {
         note_packages
         had_marker=yes
     fi
-    rm -f "$FOLDER"/.haos-packages.tmp "${log:-}"
+    rm -f "$FOLDER"/.haos-packages.tmp "$FOLDER"/.haos-marker.tmp "${log:-}"
     if [ "$installed" = no ] && [ "$had_marker" = no ]; then
         rm -f "$MARKER"
         rmdir "$FOLDER" 2>/dev/null
@@ -33,8 +33,9 @@ packages() {
 # What came with keepalived, for the day when it goes.
 note_packages() {
     [ -f "$FOLDER/.haos-packages.tmp" ] || return
-    packages | LC_ALL=C comm -13 "$FOLDER/.haos-packages.tmp" - >"$MARKER"
-    sync_folder "$MARKER"
+    packages | LC_ALL=C comm -13 "$FOLDER/.haos-packages.tmp" - >"$FOLDER/.haos-marker.tmp" || return
+    sync_folder "$FOLDER/.haos-marker.tmp"
+    mv -f "$FOLDER/.haos-marker.tmp" "$MARKER"
 }
 
 is_locked() {
@@ -99,7 +100,8 @@ had_marker=no
 [ -f "$MARKER" ] && had_marker=yes
 trap finish EXIT
 trap 'exit 143' TERM INT HUP PIPE
-(umask 022 && mkdir -p "$FOLDER") && chmod 0750 "$FOLDER" || die "cannot make $FOLDER"
+make_folder "${FOLDER%/*}" 022
+make_folder "$FOLDER" 027
 [ -s "$MARKER" ] || { packages >"$FOLDER/.haos-packages.tmp" && : >"$MARKER" && sync_folder "$MARKER"; } ||
     die "cannot write $MARKER"
 # Debian's package starts keepalived where there is something to start: a keepalived.conf from earlier days.

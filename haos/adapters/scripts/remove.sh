@@ -191,11 +191,17 @@ remove_pair() {
     restore_sysctls
 }
 
+# A drop-in goes together with its folder if it is alone there: of an empty one nobody could say whose it was.
 take_keep_files() {
-    for file in /etc/systemd/network/*.network.d/haos.conf; do
+    for file in "$NETWORKD"/*.network.d/haos.conf; do
         [ -f "$file" ] && [ "$(head -n 1 "$file")" = "$KEEP_MARKER" ] || continue
-        take "$file"
-        rmdir "${file%/*}" 2>/dev/null
+        folder=${file%/*}
+        if [ "$(ls -A "$folder")" = haos.conf ]; then
+            mv -T "$folder" "$(aside "$folder")" && rm -rf "$(aside "$folder")" || die "cannot remove $file"
+            did "removed $file"
+        else
+            take "$file"
+        fi
     done
 }
 
