@@ -8,6 +8,7 @@ from uuid import UUID
 
 from haos.adapters import cloud_parse as parse
 from haos.adapters.cloud_actions import Actions
+from haos.adapters.cloud_fields import Fields
 from haos.adapters.cloud_floating import FloatingIps
 from haos.adapters.cloud_groups import SecurityGroups
 from haos.adapters.cloud_ports import Ports
@@ -58,18 +59,19 @@ class OpenStackCloud:
         refs = list(dict.fromkeys(names_or_ids))
         if not all(refs):  # Neutron would give every network that has no name
             raise NotFoundError("no network is named", hint="openstack network list")
-        found = self._neutron.pages("/networks", f"find network {' and '.join(map(repr, refs))}", {"name": refs})
+        what = f"find network {' and '.join(map(repr, refs))}"
+        found = list(map(parse.network, self._neutron.pages("/networks", what, {"name": refs})))
         return {ref: self._network(ref, found) for ref in refs}
 
-    def _network(self, ref: str, found: Sequence[Mapping[str, Any]]) -> CloudNetwork:
+    def _network(self, ref: str, found: Sequence[CloudNetwork]) -> CloudNetwork:
         # Some databases compare names without regard to case; who names one to the letter means that one.
-        alike = [item for item in found if item["name"].casefold() == ref.casefold()]
-        named = [item for item in alike if item["name"] == ref] or alike
+        alike = [network for network in found if network.name.casefold() == ref.casefold()]
+        named = [network for network in alike if network.name == ref] or alike
         if len(named) > 1:
-            ids = ", ".join(item["id"] for item in named)
+            ids = ", ".join(network.id for network in named)
             raise AmbiguousError(f"{len(named)} networks are named {ref!r}: {ids}", hint="give the id instead")
         if named:
-            return parse.network(named[0])
+            return named[0]
         try:
             if _is_uuid(ref):
                 return self.network_by_id(ref)
@@ -79,15 +81,19 @@ class OpenStackCloud:
 
     def network_by_id(self, network_id: str) -> CloudNetwork:
         """Get a network."""
-        return parse.network(self._neutron.get(f"/networks/{network_id}", f"get network {network_id}")["network"])
+        what = f"get network {network_id}"
+        return parse.network(
+            parse.part(self._neutron.get(f"/networks/{network_id}", what), "network", f"cannot {what}")
+        )
 
     def networks_by_id(self, ids: Sequence[str]) -> dict[str, CloudNetwork]:
         """Get networks by id, those that are visible."""
-        return {item["id"]: parse.network(item) for item in self._by_id("/networks", "list networks", ids)}
+        found = map(parse.network, self._by_id("/networks", "list networks", ids))
+        return {network.id: network for network in found}
 
     def ports_by_id(self, ids: Sequence[str]) -> dict[str, Port]:
         """Get ports by id, those that still exist."""
-        return {item["id"]: parse.port(item) for item in self._by_id("/ports", "list ports", ids)}
+        return {port.id: port for port in map(parse.port, self._by_id("/ports", "list ports", ids))}
 
     def _by_id(self, path: str, what: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         wanted = list(dict.fromkeys(ids))
@@ -129,10 +135,12 @@ class OpenStackCloud:
             return {server.id: server for server in self._servers({}) if server.id in wanted}
         found = {}
         for one in wanted:
+            what = f"get instance {one}"
             try:
-                found[one] = parse.instance(self._nova.get(f"/servers/{one}", f"get instance {one}")["server"])
+                answer = self._nova.get(f"/servers/{one}", what)
             except NotFoundError:
                 continue
+            found[one] = parse.instance(parse.part(answer, "server", f"cannot {what}"))
         return found
 
     def _servers(self, query: Mapping[str, str]) -> list[Instance]:
@@ -145,21 +153,21 @@ class OpenStackCloud:
             answer = self._nova.ask(f"/servers/{instance_id}/action", f"read the console of {instance_id}", body)
         except NotFoundError as error:  # also Nova's word for an instance that has no console (yet)
             raise CloudError(error.reason, hint=error.hint) from error
-        return str(answer.get("output") or "")
+        return Fields(answer, "console").text("output", "")
 
     def extensions(self) -> frozenset[str]:
         """Return the aliases of Neutron's extensions."""
-        body = self._neutron.get("/extensions", "list the network extensions")
-        return frozenset(item["alias"] for item in body["extensions"])
+        what = "list the network extensions"
+        items = parse.parts(self._neutron.get("/extensions", what), "extensions", f"cannot {what}")
+        return frozenset(Fields(item, "extension").text("alias") for item in items)
 
     def quota(self) -> Quota:
         """Return what is left of the project's quota; unknown where this cloud does not tell."""
         try:
-            return parse.quota(
-                self._neutron.get(f"/quotas/{self._project_id}/details.json", "read the quota")["quota"]
-            )
+            answer = self._neutron.get(f"/quotas/{self._project_id}/details.json", "read the quota")
         except (NotFoundError, ForbiddenError):
             return Quota()
+        return parse.quota(parse.part(answer, "quota", "cannot read the quota"))
 
     def routers(self, ids: Sequence[str]) -> tuple[Router, ...]:
         """Get routers by id, those that are visible."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from urllib.parse import quote
 
 from haos.adapters.cloud_errors import LostAnswerError, StateError
+from haos.adapters.cloud_fields import part
 from haos.adapters.cloud_rest import Rest
 from haos.core.model import InstanceAction
 from haos.errors import NotFoundError
@@ -38,7 +39,8 @@ class Actions:
         try:
             self._nova.order("POST", f"/servers/{instance_id}/action", what, {action.value: None})
         except StateError:
-            now = self._nova.get(f"/servers/{instance_id}", f"get instance {instance_id}")["server"]
+            answer = self._nova.get(f"/servers/{instance_id}", f"get instance {instance_id}")
+            now = part(answer, "server", f"cannot get instance {instance_id}")
             task = now.get("OS-EXT-STS:task_state")
             if task != TASKS[action] and (task or now.get("status") != action.outcome):
                 raise

@@ -46,7 +46,7 @@ class FloatingIps:
             nonlocal lost
             try:
                 answer = self._neutron.write("POST", "/floatingips", "make a floating IP", body)
-                return parse.floating_ip(answer["floatingip"])
+                return _floating_ip(answer)
             except LostAnswerError:
                 lost = True
                 if mine := made_by_us():
@@ -100,10 +100,14 @@ class FloatingIps:
             try:
                 answer = self._neutron.write("PUT", path, what, {"floatingip": wanted}, revision=known.revision)
             except (RevisionError, LostAnswerError):
-                known = parse.floating_ip(self._neutron.get(path, what)["floatingip"])
+                known = _floating_ip(self._neutron.get(path, what))
                 raise
-            return parse.floating_ip(answer["floatingip"])
+            return _floating_ip(answer)
 
         return patiently(
             attempt, (RevisionError, LostAnswerError), attempts=CONFLICT_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
         )
+
+
+def _floating_ip(answer: Json) -> FloatingIp:
+    return parse.floating_ip(parse.part(answer, "floatingip", "cannot read a floating IP"))

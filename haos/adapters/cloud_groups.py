@@ -53,7 +53,7 @@ class SecurityGroups:
             if len(made) != 1:
                 raise
             return made[0]
-        return parse.group(answer["security_group"])
+        return parse.group(parse.part(answer, "security_group", "cannot read a new security group"))
 
     def _unmake(self, group_id: str, error: BaseException) -> None:
         try:
@@ -94,7 +94,7 @@ class SecurityGroups:
         body: Json = {"security_group_rules": [parse.rule_body(rule, group.id) for rule in rules]}
         what = f"make the rules of security group {group.name}"
         answer = self._neutron.write("POST", "/security-group-rules", what, body)
-        return tuple(map(parse.rule, answer["security_group_rules"]))
+        return tuple(map(parse.rule, parse.parts(answer, "security_group_rules", f"cannot {what}")))
 
     def _delete_rule(self, rule: SecurityRule, name: str) -> None:
         self._neutron.delete(f"/security-group-rules/{rule.id}", f"delete a rule of security group {name}")

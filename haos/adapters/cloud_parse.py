@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from haos.adapters.cloud_fields import Fields
+from haos.adapters.cloud_fields import part as part
+from haos.adapters.cloud_fields import parts as parts
 from haos.core.bodies import amended as amended
 from haos.core.bodies import association_body as association_body
 from haos.core.bodies import floating_body as floating_body
 from haos.core.bodies import reservation_body as reservation_body
 from haos.core.bodies import rule_body as rule_body
 from haos.core.model import (
-    Address,
     AddressPair,
     CloudNetwork,
     FixedIp,
     FloatingIp,
     Instance,
+    Network,
     Pool,
     Port,
     Quota,
@@ -34,132 +36,157 @@ Json = Mapping[str, Any]
 
 def network(body: Json) -> CloudNetwork:
     """Parse a network."""
+    fields = Fields(body, "network")
     return CloudNetwork(
-        id=body["id"],
-        name=body.get("name") or body["id"],
-        project_id=_project(body),
-        shared=bool(body.get("shared")),
-        port_security=body.get("port_security_enabled", True),
-        mtu=body.get("mtu") or 1500,
-        external=bool(body.get("router:external")),
+        id=fields.text("id"),
+        name=fields.text("name", "") or fields.text("id"),
+        project_id=_project(fields),
+        shared=fields.flag("shared", False),
+        port_security=fields.flag("port_security_enabled", True),
+        mtu=fields.number("mtu", 0) or 1500,
+        external=fields.flag("router:external", False),
     )
 
 
 def subnet(body: Json) -> Subnet:
-    """Parse a subnet."""
+    """Parse a subnet; what keeps an address from being free must have been told."""
+    fields = Fields(body, "subnet")
+    cidr = fields.network("cidr")
     return Subnet(
-        id=body["id"],
-        name=body.get("name") or "",
-        network_id=body["network_id"],
-        cidr=ip_network(body["cidr"]),
-        gateway=ip_address(body["gateway_ip"]) if body.get("gateway_ip") else None,
-        pools=tuple(
-            Pool(ip_address(pool["start"]), ip_address(pool["end"])) for pool in body.get("allocation_pools") or ()
-        ),
-        dns=_addresses(body.get("dns_nameservers") or ()),
-        next_hops=_addresses(route["nexthop"] for route in body.get("host_routes") or ()),
-        ipv6_address_mode=body.get("ipv6_address_mode"),
+        id=fields.text("id"),
+        name=fields.text("name", ""),
+        network_id=fields.text("network_id"),
+        cidr=cidr,
+        gateway=fields.address_or_none("gateway_ip"),
+        pools=tuple(_pool(item, cidr) for item in fields.items("allocation_pools")),
+        dns=fields.addresses("dns_nameservers"),
+        next_hops=tuple(route.address("nexthop") for route in fields.items("host_routes")),
+        ipv6_address_mode=fields.text_or_none("ipv6_address_mode"),
     )
+
+
+def _pool(fields: Fields, cidr: Network) -> Pool:
+    pool = Pool(fields.address("start"), fields.address("end"))
+    if {pool.first.version, pool.last.version} != {cidr.version} or int(pool.first) > int(pool.last):
+        raise fields.wrong("", f"is from {pool.first} to {pool.last}")
+    return pool
 
 
 def port(body: Json) -> Port:
     """Parse a port; a pair keeps the cloud's spelling."""
+    fields = Fields(body, "port")
+    mac = fields.mac("mac_address").lower()
     return Port(
-        id=body["id"],
-        network_id=body["network_id"],
-        project_id=_project(body),
-        mac=body["mac_address"].lower(),
+        id=fields.text("id"),
+        network_id=fields.text("network_id"),
+        project_id=_project(fields),
+        mac=mac,
         fixed_ips=tuple(
-            FixedIp(ip_address(fixed["ip_address"]), fixed["subnet_id"]) for fixed in body.get("fixed_ips") or ()
+            FixedIp(fixed.address("ip_address"), fixed.text("subnet_id")) for fixed in fields.items("fixed_ips")
         ),
-        name=body.get("name") or "",
-        device_id=body.get("device_id") or "",
-        device_owner=body.get("device_owner") or "",
-        description=body.get("description") or "",
-        pairs=tuple(
-            AddressPair(pair["ip_address"], pair.get("mac_address") or body["mac_address"])
-            for pair in body.get("allowed_address_pairs") or ()
-        ),
-        group_ids=tuple(body.get("security_groups") or ()),
-        port_security=body.get("port_security_enabled", True),
-        admin_up=body.get("admin_state_up", True),
-        revision=body.get("revision_number"),
-        tags=tuple(body.get("tags") or ()),
+        name=fields.text("name", ""),
+        device_id=fields.text("device_id", ""),
+        device_owner=fields.text("device_owner", ""),
+        description=fields.text("description", ""),
+        pairs=tuple(_pair(item, mac) for item in fields.items("allowed_address_pairs")),
+        group_ids=fields.texts("security_groups"),
+        port_security=fields.flag("port_security_enabled", True),
+        admin_up=fields.flag("admin_state_up", True),
+        revision=fields.number_or_none("revision_number"),
+        tags=fields.texts("tags", []),
     )
+
+
+def _pair(fields: Fields, port_mac: str) -> AddressPair:
+    fields.network("ip_address", strict=False)
+    return AddressPair(fields.text("ip_address"), fields.mac("mac_address", port_mac))
 
 
 def router(body: Json) -> Router:
     """Parse a router."""
-    gateway = body.get("external_gateway_info") or {}
-    return Router(body["id"], body.get("name") or body["id"], gateway.get("network_id"))
+    fields = Fields(body, "router")
+    gateway = fields.mapping("external_gateway_info")
+    network_id = gateway.text_or_none("network_id") if gateway else None
+    return Router(fields.text("id"), fields.text("name", "") or fields.text("id"), network_id)
 
 
 def floating_ip(body: Json) -> FloatingIp:
     """Parse a floating IP."""
+    fields = Fields(body, "floating IP")
     return FloatingIp(
-        id=body["id"],
-        address=ip_address(body["floating_ip_address"]),
-        network_id=body["floating_network_id"],
-        port_id=body.get("port_id") or None,
-        status=body.get("status") or "",
-        description=body.get("description") or "",
-        router_id=body.get("router_id") or None,
-        forwards=bool(body.get("port_forwardings")),
-        revision=body.get("revision_number"),
+        id=fields.text("id"),
+        address=fields.address("floating_ip_address"),
+        network_id=fields.text("floating_network_id"),
+        port_id=fields.text_or_none("port_id"),
+        status=fields.text("status", ""),
+        description=fields.text("description", ""),
+        router_id=fields.text_or_none("router_id"),
+        forwards=fields.has("port_forwardings") and bool(fields.items("port_forwardings")),
+        revision=fields.number_or_none("revision_number"),
     )
 
 
 def instance(body: Json) -> Instance:
     """Parse a server of /servers/detail."""
-    entries = [entry for network in (body.get("addresses") or {}).values() for entry in network]
-    kinds = {kind: [entry["addr"] for entry in entries if _kind(entry) == kind] for kind in ("fixed", "floating")}
+    fields = Fields(body, "instance")
+    networks = fields.mapping("addresses")
+    entries = [(_kind(entry), entry.address("addr")) for entry in (networks.lists() if networks else ())]
     return Instance(
-        id=body["id"],
-        name=body.get("name") or body["id"],
-        status=body.get("status") or "UNKNOWN",
-        project_id=_project(body),
-        host_id=body.get("hostId") or "",
-        tags=tuple(body.get("tags") or ()),
-        fixed=_addresses(kinds["fixed"]),
-        floating=_addresses(kinds["floating"]),
+        id=fields.text("id"),
+        name=fields.text("name", "") or fields.text("id"),
+        status=fields.text("status", "") or "UNKNOWN",
+        project_id=_project(fields),
+        host_id=fields.text("hostId", ""),
+        tags=fields.texts("tags", []),
+        fixed=tuple(address for kind, address in entries if kind == "fixed"),
+        floating=tuple(address for kind, address in entries if kind == "floating"),
     )
 
 
 def group(body: Json) -> SecurityGroup:
     """Parse a security group with its rules."""
+    fields = Fields(body, "security group")
     return SecurityGroup(
-        id=body["id"],
-        name=body.get("name") or "",
-        project_id=_project(body),
-        description=body.get("description") or "",
-        rules=tuple(rule(item) for item in body.get("security_group_rules") or ()),
+        id=fields.text("id"),
+        name=fields.text("name", ""),
+        project_id=_project(fields),
+        description=fields.text("description", ""),
+        rules=tuple(_rule(item) for item in fields.items("security_group_rules")),
     )
 
 
 def rule(body: Json) -> SecurityRule:
     """Parse a security-group rule."""
-    remote = body.get("remote_ip_prefix")
+    return _rule(Fields(body, "rule"))
+
+
+def _rule(fields: Fields) -> SecurityRule:
+    direction, kind = fields.text("direction"), fields.text("ethertype")
+    if direction not in ("ingress", "egress") or kind not in ("IPv4", "IPv6"):
+        raise fields.wrong("", f"has direction {direction!r} and ethertype {kind!r}")
     return SecurityRule(
-        direction=body["direction"],
-        version=6 if body.get("ethertype") == "IPv6" else 4,
-        protocol=str(body["protocol"]) if body.get("protocol") is not None else None,
-        port_min=body.get("port_range_min"),
-        port_max=body.get("port_range_max"),
-        remote_ip=ip_network(remote, strict=False) if remote else None,
-        remote_group_id=body.get("remote_group_id"),
-        remote_address_group_id=body.get("remote_address_group_id"),
-        id=body.get("id", ""),
+        direction=direction,
+        version=6 if kind == "IPv6" else 4,
+        protocol=fields.word_or_none("protocol"),
+        port_min=fields.number_or_none("port_range_min"),
+        port_max=fields.number_or_none("port_range_max"),
+        remote_ip=fields.network("remote_ip_prefix", strict=False) if fields.has("remote_ip_prefix") else None,
+        remote_group_id=fields.text_or_none("remote_group_id"),
+        remote_address_group_id=fields.text_or_none("remote_address_group_id"),
+        id=fields.text("id"),
     )
 
 
 def quota(body: Json) -> Quota:
     """Parse /quotas/{project}/details.json."""
+    fields = Fields(body, "quota")
 
     def left(resource: str) -> int | None:
-        detail = body.get(resource)
-        if not isinstance(detail, Mapping) or detail.get("limit", -1) < 0:
+        detail = fields.mapping(resource)
+        limit = detail.number("limit", -1) if detail else -1
+        if detail is None or limit < 0:
             return None
-        return max(0, int(detail["limit"]) - int(detail.get("used", 0)) - int(detail.get("reserved", 0)))
+        return max(0, limit - detail.number("used", 0) - detail.number("reserved", 0))
 
     return Quota(left("port"), left("security_group"), left("security_group_rule"), left("floatingip"))
 
@@ -195,13 +222,9 @@ def _one_of(characters: set[str]) -> str:
     return characters.pop() if len(characters) == 1 else f"[{''.join(sorted(characters))}]"
 
 
-def _project(body: Json) -> str:
-    return str(body.get("project_id") or body.get("tenant_id") or "")
+def _project(fields: Fields) -> str:
+    return fields.text("project_id", "") or fields.text("tenant_id", "")
 
 
-def _kind(entry: Json) -> str:
-    return str(entry.get("OS-EXT-IPS:type", "fixed"))
-
-
-def _addresses(texts: Iterable[str]) -> tuple[Address, ...]:
-    return tuple(ip_address(text) for text in texts)
+def _kind(entry: Fields) -> str:
+    return entry.text("OS-EXT-IPS:type", "fixed")

@@ -26,7 +26,8 @@ class Ports:
 
     def get(self, port_id: str) -> Port:
         """Get a port as it is now."""
-        return parse.port(self._neutron.get(f"/ports/{port_id}", f"get port {port_id}")["port"])
+        what = f"get port {port_id}"
+        return parse.port(parse.part(self._neutron.get(f"/ports/{port_id}", what), "port", f"cannot {what}"))
 
     def reservations(self, more: Mapping[str, str]) -> tuple[Port, ...]:
         """List the project's reservation ports, those that match more filters."""
@@ -46,7 +47,7 @@ class Ports:
             nonlocal lost
             try:
                 answer = self._neutron.write("POST", "/ports", f"reserve {reservation.address}", {"port": body})
-                return parse.port(answer["port"])
+                return _port(answer)
             except LostAnswerError:
                 lost = True
                 if mine := self._made_by_us(reservation):
@@ -122,7 +123,7 @@ class Ports:
                 answer = self._neutron.write(
                     "PUT", f"/ports/{port_id}", what, {"port": dict(fields)}, revision=revision
                 )
-                return parse.port(answer["port"])
+                return _port(answer)
             except LostAnswerError:
                 lost = True
                 if _has(found := self.get(port_id), fields):
@@ -165,7 +166,7 @@ class Ports:
                 contested = contested or isinstance(error, RevisionError)
                 known = self.get(port.id)
                 raise
-            known = parse.port(answer["port"])
+            known = _port(answer)
             if contested or _overtook(now, known) or parse.amended(known, amendment):
                 contested, known = True, None
                 raise OvertakenError(
@@ -186,6 +187,10 @@ def _overtook(before: Port, after: Port) -> bool:
     if before.revision is None or after.revision is None:
         return False
     return after.revision != before.revision + 1
+
+
+def _port(answer: Json) -> Port:
+    return parse.port(parse.part(answer, "port", "cannot read what became of a port"))
 
 
 def _has(port: Port, fields: Mapping[str, str]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from keystoneauth1.adapter import Adapter
 from haos.adapters.clock import SystemClock
 from haos.adapters.cloud_access import forbidden
 from haos.adapters.cloud_errors import BusyError, PassingError, translated
+from haos.adapters.cloud_fields import parts, unreadable
 from haos.errors import AuthenticationError, CloudError, NotFoundError
 
 if TYPE_CHECKING:
@@ -68,14 +69,19 @@ class Rest:
         """Read a list to its end; `key` names it in the body if the path does not."""
         key = key or path.strip("/").replace("-", "_")
         found: list[Json] = []
-        asked = dict(query)
+        asked, markers = dict(query), set[str]()
         while True:
             body = self.get(path, what, asked)
-            found += body[key]
+            page = parts(body, key, f"cannot {what}")
+            found += page
             # The link itself may name an inner host: its marker is all that is needed.
-            if not body[key] or not _has_next(body.get(f"{key}_links")):
+            if not page or not _has_next(body.get(f"{key}_links")):
                 return found
-            asked = {**query, "marker": body[key][-1]["id"]}
+            marker = page[-1].get("id")
+            if not isinstance(marker, str) or marker in markers:  # or it would go on without end
+                raise unreadable(f"cannot {what}", f"the page after {marker!r} is the same again")
+            markers.add(marker)
+            asked = {**query, "marker": marker}
 
     def _send(
         self, method: str, path: str, what: str, repeat_on: type[PassingError], **options: Any
@@ -146,5 +152,6 @@ def _pause_s(error: PassingError, attempt: int, left_s: float) -> float:
     return random.uniform(0, longest_s)  # noqa: S311 - no secret: clients that stumbled together part ways
 
 
-def _has_next(links: Iterable[Mapping[str, str]] | None) -> bool:
-    return any(link.get("rel") == "next" for link in links or ())
+def _has_next(links: object) -> bool:
+    entries = links if isinstance(links, list) else []
+    return any(isinstance(link, Mapping) and link.get("rel") == "next" for link in entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -110,7 +111,8 @@ def test_pairs_of_a_port_always_have_a_mac() -> None:
 
 
 def test_a_bare_port_is_understood() -> None:
-    body = {"id": "p", "network_id": "n", "tenant_id": "t", "mac_address": "FA:16:3E:00:00:01", "fixed_ips": []}
+    bare: dict[str, Any] = {"fixed_ips": [], "allowed_address_pairs": [], "security_groups": []}
+    body = {"id": "p", "network_id": "n", "tenant_id": "t", "mac_address": "FA:16:3E:00:00:01", **bare}
     assert parse.port(body) == Port("p", "n", "t", "fa:16:3e:00:00:01", ())
 
 
@@ -135,7 +137,7 @@ def test_a_subnet_with_everything() -> None:
 
 @pytest.mark.parametrize("rule", pair_rules([ip_address("10.0.0.1"), ip_address("2001:db8::1")]))
 def test_a_rule_survives_the_way_there_and_back(rule: SecurityRule) -> None:
-    assert parse.rule(parse.rule_body(rule, "g")) == rule
+    assert parse.rule({**parse.rule_body(rule, "g"), "id": "r"}) == replace(rule, id="r")
 
 
 def test_an_unrestricted_rule() -> None:
@@ -158,5 +160,5 @@ def test_quota(detail: dict[str, int] | None, left: int | None) -> None:
 
 
 def test_a_rule_for_an_address_group_is_not_one_for_everybody() -> None:
-    body = {"direction": "ingress", "ethertype": "IPv4", "protocol": None, "remote_address_group_id": "group"}
+    body = {"id": "r", "direction": "ingress", "ethertype": "IPv4", "remote_address_group_id": "group"}
     assert parse.rule(body).remote_address_group_id == "group"
