@@ -85,6 +85,13 @@ class Fields:
             raise self.wrong(field, "is empty")
         return value
 
+    def choice(self, field: str, *values: str) -> str:
+        """Return a text that is one of these."""
+        value = self.text(field)
+        if value not in values:
+            raise self.wrong(field, f"is {_shown(value)}")
+        return value
+
     def text_or_none(self, field: str) -> str | None:
         """Return a text, None where it is missing, null or empty."""
         return self.text(field, "") or None

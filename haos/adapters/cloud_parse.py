@@ -161,12 +161,9 @@ def rule(body: Json) -> SecurityRule:
 
 
 def _rule(fields: Fields) -> SecurityRule:
-    direction, kind = fields.text("direction"), fields.text("ethertype")
-    if direction not in ("ingress", "egress") or kind not in ("IPv4", "IPv6"):
-        raise fields.wrong("", f"has direction {direction!r} and ethertype {kind!r}")
     return SecurityRule(
-        direction=direction,
-        version=6 if kind == "IPv6" else 4,
+        direction=fields.choice("direction", "ingress", "egress"),
+        version=int(fields.choice("ethertype", "IPv4", "IPv6")[-1]),
         protocol=fields.word_or_none("protocol"),
         port_min=fields.number_or_none("port_range_min"),
         port_max=fields.number_or_none("port_range_max"),

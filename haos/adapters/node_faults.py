@@ -8,6 +8,7 @@ from haos.core.fault import FaultOrder, NodeLog
 from haos.core.model import Address
 from haos.core.names import check_name
 from haos.core.nodelog import parse_node_log
+from haos.core.texts import seconds_of
 from haos.errors import StepError
 
 
@@ -46,7 +47,7 @@ class FaultSide(Steps):
         what = "asking for its clock"
         result = self._connection.run("date +%s.%N\n", timeout_s=LOOK_TIMEOUT_S, what=what)
         try:
-            return float(result.stdout)
+            return seconds_of(result.stdout)
         except ValueError:
             raise StepError(f"{what}: {self._name} gave no readable answer", hint="try there: date +%s.%N") from None
 
@@ -70,6 +71,6 @@ def _parameters(order: FaultOrder) -> dict[str, str]:
 
 def _number(output: str, key: str) -> float:
     try:
-        return float(dict(node_parse.parse_lines(output))[key])
+        return seconds_of(dict(node_parse.parse_lines(output))[key])
     except (KeyError, ValueError):
         raise node_parse.UnreadableError(f"{key!r} is missing") from None

@@ -15,9 +15,9 @@ SLOW_S = 0.2
 """What older pings allow to users who are not root."""
 UNASKED = "the service was not asked: that takes Python 3.6 on the observer, which can only ping"
 
-_LINE = re.compile(r"\[(?P<at>\d+\.\d+)\] (?P<text>.*icmp_seq=(?P<seq>\d+).*)")
-_TIME = re.compile(r"time=([\d.]+) ms")
-_EXIT = re.compile(r"ping-exit (\d+)")
+_LINE = re.compile(r"\[(?P<at>[0-9]{1,12}\.[0-9]{1,9})\] (?P<text>.*icmp_seq=(?P<seq>[0-9]{1,9})(?![0-9]).*)")
+_TIME = re.compile(r"time=([0-9]{1,9}(?:\.[0-9]{1,9})?) ms")
+_EXIT = re.compile(r"ping-exit ([0-9]{1,9})")
 _ENDS = {"143": ASKED, "0": "limit", "1": "limit"}  # 143: by the signal of our own script
 
 

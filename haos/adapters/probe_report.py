@@ -7,6 +7,7 @@ from typing import Protocol
 
 from haos.core.clocks import Moment, Offset, narrowed, offset_of
 from haos.core.probe import NO_SERVICE, Ask, Echo, FlowEvent, History, Mark, Service, Try
+from haos.core.texts import seconds_of
 
 ASKED = "asked"
 """The only good end of a run: it was told to stop."""
@@ -98,26 +99,26 @@ class ProgramReport:
     def _take(self, words: list[str], heard_s: float) -> None:
         match words[0]:
             case "s":
-                self._echoes[int(words[1])] = Echo(float(words[2]))
+                self._echoes[int(words[1])] = Echo(seconds_of(words[2]))
             case "a":
-                self._answer(int(words[1]), float(words[2]), words[3])
+                self._answer(int(words[1]), seconds_of(words[2]), words[3])
             case "x":
                 del self._echoes[int(words[1])]
             case "k":
-                self._asks[int(words[1])] = Ask(float(words[2]))
+                self._asks[int(words[1])] = Ask(seconds_of(words[2]))
             case "b":
                 self._claim(int(words[1]), words[2])
             case "t" | "u" | "v":
                 self._take_try(words[0], int(words[1]), words[2:])
             case "f":
-                well_s = None if words[3] == "-" else float(words[3])
-                self._flow.append(FlowEvent(float(words[1]), words[2], " ".join(words[4:]), well_s))
+                well_s = None if words[3] == "-" else seconds_of(words[3])
+                self._flow.append(FlowEvent(seconds_of(words[1]), words[2], " ".join(words[4:]), well_s))
             case "w":
                 self._notes.append(" ".join(words[1:]))
             case "m" | "y":
-                self._synced(int(words[1]), float(words[2]), heard_s)
+                self._synced(int(words[1]), seconds_of(words[2]), heard_s)
             case "n":
-                self._take_now(float(words[1]), heard_s)
+                self._take_now(seconds_of(words[1]), heard_s)
             case "z":
                 self.end = words[1]
 
@@ -134,9 +135,9 @@ class ProgramReport:
 
     def _take_try(self, kind: str, number: int, rest: list[str]) -> None:
         if kind == "t":
-            self._tries[number] = Try(float(rest[0]))
+            self._tries[number] = Try(seconds_of(rest[0]))
         else:
-            answered_s, failure = (float(rest[0]), "") if kind == "u" else (None, " ".join(rest))
+            answered_s, failure = (seconds_of(rest[0]), "") if kind == "u" else (None, " ".join(rest))
             self._tries[number] = Try(self._tries[number].sent_s, answered_s, failure)
 
     def _claim(self, number: int, mac: str) -> None:

@@ -29,14 +29,13 @@ class Blocked:
 def judge(seen: Mapping[str, str], packet: Packet) -> Blocked | None:
     """Return why what the facts script saw of the firewall drops a peer's packet; None if nothing says so."""
     try:
-        tables = _tables(seen, packet)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
-        return None  # rules of a kind that is not known here say nothing
-    for table in tables:
-        for chain, policy in table.policies.items():
-            outcomes = {policy if outcome == "=end" else outcome for outcome in _walk(table, chain)}
-            if outcomes == {"=drop"}:
-                return _blocked(_manager(table), table.name, chain, packet)
+        for table in _tables(seen, packet):
+            for chain, policy in table.policies.items():
+                outcomes = {policy if outcome == "=end" else outcome for outcome in _walk(table, chain, {})}
+                if outcomes == {"=drop"}:
+                    return _blocked(_manager(table), table.name, chain, packet)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError):
+        pass  # rules of a kind that is not known here say nothing
     return None
 
 
@@ -76,15 +75,24 @@ def _blocked(manager: str | None, table: str, chain: str, packet: Packet) -> Blo
     return Blocked(f"{name} drops {what}, IPv{packet.network.version}) in chain {chain}", remedy)
 
 
-def _walk(table: Table, chain: str, depth: int = 0) -> set[str]:
-    """Return every outcome that the chain may have; "=end": its end, or a return, is reached."""
-    found: set[str] = set()
+def _walk(table: Table, chain: str, known: dict[tuple[str, int], set[str]], depth: int = 0) -> set[str]:
+    """Return every outcome that the chain may have; "=end": its end, or a return, is reached.
+
+    `known` keeps what was walked: chains that call each other by many rules would take for ever.
+    """
     if depth > _DEEPEST:
         return {"=accept", "=drop"}
+    if (chain, depth) not in known:
+        known[chain, depth] = _outcomes(table, chain, known, depth)
+    return known[chain, depth]
+
+
+def _outcomes(table: Table, chain: str, known: dict[tuple[str, int], set[str]], depth: int) -> set[str]:
+    found: set[str] = set()
     for rule in table.chains.get(chain, ()):
         if rule.matches is False or rule.target is None:
             continue
-        outcomes = OUTCOMES[rule.target] if rule.target in OUTCOMES else _walk(table, rule.target, depth + 1)
+        outcomes = OUTCOMES[rule.target] if rule.target in OUTCOMES else _walk(table, rule.target, known, depth + 1)
         goes_on = rule.calls and "=end" in outcomes
         found |= outcomes - {"=end"} if rule.calls else outcomes
         if rule.matches and not goes_on:

@@ -63,7 +63,7 @@ def keep_path(network_file: str) -> str:
 
 def systemd_version(text: str) -> int | None:
     """Return 252 of "systemd 252 (252.39-1~deb12u2)"."""
-    match = re.match(r"systemd (\d+)", text)
+    match = re.match(r"systemd ([0-9]{1,9})(?![0-9])", text)
     return int(match[1]) if match else None
 
 

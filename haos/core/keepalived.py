@@ -7,13 +7,14 @@ has `global_defs`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from haos.core.model import Role
 from haos.core.names import check_name
 from haos.core.node import NodeFacts, NodeFile
+from haos.core.texts import json_of
 
 FOLDER = "/etc/keepalived"
 MAIN_PATH = f"{FOLDER}/keepalived.conf"
@@ -104,7 +105,7 @@ def vrids_in_use(facts: NodeFacts, version: int) -> set[int]:
 def vrids_of(text: str) -> Iterator[tuple[int, int | None]]:
     """Yield (VRID, IP version or None if it cannot be told) of every instance that a text holds itself."""
     for body in re.split(r"^\s*vrrp_instance\s", text, flags=re.MULTILINE)[1:]:
-        vrid = re.search(r"^\s*virtual_router_id\s+(\d+)", body, re.MULTILINE)
+        vrid = re.search(r"^\s*virtual_router_id\s+([0-9]{1,9})(?![0-9])", body, re.MULTILINE)
         vip = re.search(r"^\s*virtual_ipaddress\s*\{\s*([0-9A-Fa-f.:]+)", body, re.MULTILINE)
         if vrid:
             yield int(vrid[1]), None if vip is None else 6 if ":" in vip[1] else 4
@@ -113,11 +114,9 @@ def vrids_of(text: str) -> Iterator[tuple[int, int | None]]:
 def parse_roles(dump: str) -> Mapping[str, Role] | None:
     """Return instance name -> Role from keepalived's JSON dump; None if it is not a whole one."""
     try:
-        entries = json.loads(dump)
-        return {
-            entry["data"]["iname"]: _ROLES.get(entry["data"]["state"], Role.UNKNOWN)
-            for entry in (entries if isinstance(entries, list) else entries["vrrp"])
-        }
+        states = _of_each(dump, "state")
+        return {name: _ROLES.get(state, Role.UNKNOWN) if _is_number(state) else Role.UNKNOWN
+                for name, state in states}  # fmt: skip
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -125,18 +124,32 @@ def parse_roles(dump: str) -> Mapping[str, Role] | None:
 def parse_priorities(dump: str) -> Mapping[str, int]:
     """Return instance name -> effective priority from keepalived's JSON dump, as far as it says."""
     try:
-        entries = json.loads(dump)
-        return {
-            entry["data"]["iname"]: int(entry["data"]["effective_priority"])
-            for entry in (entries if isinstance(entries, list) else entries["vrrp"])
-        }
+        return {name: priority for name, priority in _of_each(dump, "effective_priority") if _is_number(priority)}
     except (ValueError, TypeError, KeyError):
         return {}
 
 
+def _of_each(dump: str, field: str) -> list[tuple[str, Any]]:
+    """Return (instance name, value of a field) of a JSON dump. Raises ValueError, TypeError or KeyError."""
+    entries = json_of(dump)
+    found = [
+        (entry["data"]["iname"], entry["data"][field])
+        for entry in (entries if isinstance(entries, list) else entries["vrrp"])
+    ]
+    if not all(isinstance(name, str) for name, _ in found):
+        raise TypeError("an instance's name is no text")
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def parse_priorities_of_text(dump: str) -> Mapping[str, int]:
     """Return the same from the text dump."""
-    found = re.findall(r"^ VRRP Instance = (\S+)$(?:\n   .*$)*?\n   Effective priority = (\d+)$", dump, re.MULTILINE)
+    found = re.findall(
+        r"^ VRRP Instance = (\S+)$(?:\n   .*$)*?\n   Effective priority = ([0-9]{1,9})$", dump, re.MULTILINE
+    )
     return {name: int(priority) for name, priority in found}
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import json
+import operator
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from haos.core.keepalived import (
 from haos.core.model import Address, Role
 from haos.core.node import NodeFacts, Removed, Sight, Survey
 from haos.core.security import BFD_PORT
+from haos.core.texts import json_of, number_of
 
 _VERSION = re.compile(r"Keepalived v(\d+(?:\.\d+)+)")
 _REALTIME = 1 << 23 | 1 << 24
@@ -47,7 +47,7 @@ def parse_lines(output: str) -> list[tuple[str, str]]:
         key, space, encoded = line.partition(" ")
         try:
             text = base64.b64decode(encoded, validate=True).decode("utf-8", "surrogateescape")
-        except binascii.Error:
+        except ValueError:
             raise UnreadableError(f"line {line[:40]!r} is malformed") from None
         if not key or not space:
             raise UnreadableError(f"line {line[:40]!r} is malformed")
@@ -102,18 +102,24 @@ def _parse_config(seen: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _parse_host(seen: Mapping[str, str]) -> dict[str, Any]:
-    capabilities = int(seen.get("capabilities", "").strip() or "0", 16)
+    capabilities = _hexadecimal(seen.get("capabilities", ""))
     clock = seen.get("clock", "").strip()
-    free_kb = seen.get("free_kb", "").strip()
+    free_kb = number_of(seen.get("free_kb", ""))
     return {
         "realtime": _REALTIME & capabilities == _REALTIME and seen.get("uid_map", "").split() == _INITIAL_NAMESPACE,
         "clock_synchronised": clock == "yes" if clock and capabilities & _SYS_TIME else None,
-        "free_mb": int(free_kb) // 1024 if free_kb.isdigit() else None,
+        "free_mb": None if free_kb is None else free_kb // 1024,
         "tools": frozenset(seen.get("tools", "").split()),
         "selinux": seen.get("selinux", "").strip() or None,
         "root": seen.get("root", "0").strip() == "0",
         "systemd_version": guestnet.systemd_version(seen.get("systemd_version", "")),
     }
+
+
+def _hexadecimal(text: str) -> int:
+    """Return a number as the kernel prints sets of bits; none of it where it is no such number."""
+    match = re.fullmatch(r"\s*([0-9a-f]{1,32})\s*", text)
+    return int(match[1], 16) if match else 0
 
 
 def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,13 +158,15 @@ def parse_weight(text: str) -> int:
 def parse_survey(output: str) -> Survey:
     """Return who answered on the segment, and which virtual routers were heard."""
     lines = parse_lines(output)
-    answers = dict(text.split() for key, text in lines if key == "answer")
-    heard = [text.split() for key, text in lines if key == "heard"]
-    listened = ("listened", "yes") in lines
-    return Survey(
-        {ip_address(address): mac for address, mac in answers.items()},
-        frozenset((int(vrid), int(version)) for vrid, version in heard) if listened else None,
-    )
+    try:
+        answers = dict(text.split() for key, text in lines if key == "answer")
+        heard = [text.split() for key, text in lines if key == "heard"]
+        return Survey(
+            {ip_address(address): mac for address, mac in answers.items()},
+            frozenset((int(vrid), int(version)) for vrid, version in heard) if ("listened", "yes") in lines else None,
+        )
+    except ValueError:
+        raise UnreadableError("an answer from the segment is malformed") from None
 
 
 def parse_version(text: str) -> str:
@@ -227,10 +235,12 @@ def _need(seen: Mapping[str, str], key: str) -> str:
 def _devices(seen: Mapping[str, str], mac: str) -> Sequence[Mapping[str, Any]]:
     """Return the devices with that MAC, the port's first: a VLAN or bridge above it shares its MAC."""
     try:
-        devices = json.loads(_need(seen, "addresses"))
+        devices = json_of(_need(seen, "addresses"))
+        ours = [device for device in devices if device.get("address", "").lower() == mac.lower()]
+        if not all(isinstance(device["ifname"], str) and device["ifname"] for device in ours):
+            raise TypeError
         return sorted(
-            (device for device in devices if device.get("address", "").lower() == mac.lower()),
-            key=lambda device: (not _addresses(device), "link" in device, device["ifindex"]),
+            ours, key=lambda device: (not _addresses(device), "link" in device, operator.index(device["ifindex"]))
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UnreadableError("the list of addresses is malformed") from None

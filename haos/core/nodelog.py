@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from haos.core.fault import AddressEvent, NodeLog
 from haos.core.model import Address
 from haos.core.node_parse import UnreadableError, parse_lines
+from haos.core.texts import seconds_of
 
 _EVENT = re.compile(r"\[(?P<at>[0-9T:.-]+)\] (?P<gone>Deleted )?\d+: (?P<device>\S+) +inet6? (?P<address>[^ /]+)")
 """A line of `ip -ts -o monitor address`, its zone UTC."""
@@ -19,7 +20,7 @@ def parse_node_log(output: str) -> NodeLog:
     """Return what the `watched` script printed. Raises UnreadableError."""
     seen = dict(parse_lines(output))
     try:
-        now_s = float(seen["now"])
+        now_s = seconds_of(seen["now"])
         began = seen["began"].split()
         injected_s, healed_s = _stamps(seen["stamps"])
         boot = seen["boot"]
@@ -27,7 +28,7 @@ def parse_node_log(output: str) -> NodeLog:
             return NodeLog(now_s, now_s, False, (), injected_s, healed_s, boot, whole=False)
         events = tuple(_changes(seen["log"], ip_address(began[1]), held=began[2] != "0"))
         whole = seen["whole"] == "yes"
-        return NodeLog(now_s, float(began[0]), began[2] != "0", events, injected_s, healed_s, boot, whole)
+        return NodeLog(now_s, seconds_of(began[0]), began[2] != "0", events, injected_s, healed_s, boot, whole)
     except (KeyError, IndexError, ValueError) as error:
         raise UnreadableError(f"the log of addresses is malformed: {error}") from error
 
@@ -38,9 +39,9 @@ def _stamps(text: str) -> tuple[float | None, float | None]:
     for line in text.splitlines():
         what, _, at = line.partition(" ")
         if what == "injected":
-            injected_s, healed_s = float(at), None
+            injected_s, healed_s = seconds_of(at), None
         elif what == "healed":
-            healed_s = float(at)
+            healed_s = seconds_of(at)
     return injected_s, healed_s
 
 
