@@ -161,7 +161,7 @@ class World:
         """All state that a user could compare, without revisions."""
         return (
             {key: replace(port, revision=None) for key, port in self.ports.items()},
-            dict(self.groups),
+            {key: replace(one, rules=tuple(sorted(one.rules, key=repr))) for key, one in self.groups.items()},
             {key: node.snapshot() for key, node in self.nodes.items()},
             dict(self.instances),
             {key: replace(ip, revision=None) for key, ip in self.floating.items()},
@@ -233,6 +233,8 @@ class World:
             return
         if current in alive and best is not None and not best.preempts:
             return
+        if any(node.mac == current and best and node.priority == best.priority for node in candidates):
+            return  # whoever is Active stays so until it hears a higher priority
         if any(node.mac == current and node.effective in SPLIT for node in self.nodes.values()):
             self.splits.append((str(current), now, None))
             self.holders += [(now + self.takeover_s, target)] * (target is not None)

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "failover-test": ("haos.cli.failover_test", "Inject faults and measure the outage from the observer."),
     "switchover": ("haos.cli.switchover", "Move the VIP to another node with no lost probe."),
     "repair": ("haos.cli.repair", "Bring a pair back to what its record says."),
+    "replace-node": ("haos.cli.replace_node", "Give a pair another node in the place of one of its own."),
     "teardown": ("haos.cli.teardown", "Remove exactly what haos added, everywhere."),
     "lab": ("haos.cli.lab", "The embedded cloud on this machine."),
     "completion": ("haos.cli.completion", "Print the completion script of a shell."),

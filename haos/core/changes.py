@@ -103,11 +103,12 @@ class TakeFloatingIp:
 
 @dataclass(frozen=True)
 class DismissVip:
-    """Take off a node's port the pairs of a mode that is given up."""
+    """Take off a node's port what it needs no more: the pairs of a mode that is given up, or all, as it leaves."""
 
     node: str
     port_id: str
     pairs: tuple[AddressPair, ...]
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,17 @@ class RemovePair:
 
     node: str
     previous: NodeConfig
+
+
+@dataclass(frozen=True)
+class LeavePair:
+    """Take the pair off a node that is to be a member no more; its daemon goes with its last pair."""
+
+    node: str
+    removal: Removal
+    previous: NodeConfig | None = None  # what lies there now, where it is whole
+    packaged: bool = False  # the removal takes a package away that haos installed
+    runs: bool = True  # its daemon does now
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,7 @@ Change = (
     | DismissVip
     | InstallKeepalived
     | RemovePair
+    | LeavePair
     | Configure
     | Activate
 )
@@ -228,12 +241,14 @@ class CleanNode:
 
 @dataclass(frozen=True)
 class RestoreNode:
-    """Undo of a change of a pair that was on the node before: its earlier files, running."""
+    """Undo of a change of a pair that was on the node before, or of its leaving: its earlier files, running."""
 
     node: str
     removal: Removal
     config: NodeConfig
     afresh: bool = False  # what is there must go first: its mode is another
+    install: bool = False  # the package went too
+    start: bool = True  # False: its daemon did not run
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,17 @@ def _check_numbers(said: Record) -> None:
         raise ValueError(error.reason) from error
 
 
+def names_more(text: str, other: str) -> bool:
+    """Say whether a record names a member, or something that haos added there, that another one does not."""
+    mine, theirs = _additions(text), _additions(other)
+    return any(not set(added) <= set(theirs.get(port, "")) or port not in theirs for port, added in mine.items())
+
+
+def _additions(text: str) -> dict[str, str]:
+    members = text.partition(" N=")[2].split(",")
+    return {match["port"]: match["added"] for part in members if (match := _MEMBER.fullmatch(part))}
+
+
 def decode(port: Port) -> Pair:
     """Return the pair that a reservation port stands for. Raises RecordError."""
     try:

@@ -16,6 +16,7 @@ from haos.core.nodeconf import differences, node_config
 from haos.core.outage import Verdict
 from haos.core.plan import missing_pairs
 from haos.core.power import wake
+from haos.core.replace import goes_on
 from haos.core.security import Barred, barred, pair_rules, same_rules
 from haos.core.sighting import Observation, judge_observation, stale_entry
 from haos.core.status import CloudView, NodeStatus, NodeView, PairStatus, Silent, Trouble
@@ -243,6 +244,8 @@ def _pair_troubles(view: CloudView, rows: tuple[NodeStatus, ...]) -> Iterator[Tr
     names = {port_id: node.name for port_id, node in view.nodes.items()}
     for words in naming(view.pair, view.reservation, names):
         yield Trouble("fault-pending", "", words, restore_hint(view.pair))
+    if exchange := goes_on(view.pair, names):
+        yield Trouble("replacement", "", *exchange, grave=False)
     active = [row.name for row in rows if row.role is Role.ACTIVE]
     waiting = (Role.BACKUP, Role.FAULT) if view.pair.timing.bfd else (Role.BACKUP,)
     if len(active) > 1:

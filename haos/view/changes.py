@@ -14,6 +14,7 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    LeavePair,
     MakeFloatingIp,
     MakeGroup,
     MendGroup,
@@ -22,7 +23,7 @@ from haos.core.changes import (
     TakeFloatingIp,
     UpdateRecord,
 )
-from haos.core.keepalived import MAIN_PATH, pair_path
+from haos.core.keepalived import MAIN_PATH, is_ours, pair_path
 from haos.core.model import AddressPair, SecurityRule, vrid_of
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.nodeconf import files_there, is_included
@@ -65,10 +66,13 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
             yield Item(ADD, "floating IP", f"a new one on {network}, associated with {vip}")
         case TakeFloatingIp(floating, vip):
             yield Item(CHANGE, "floating IP", f"{floating.address}: associated with {vip}")
-        case DismissVip(node, _, pairs):
-            yield Item(CHANGE, "port", f"{node}: {', '.join(f'- address pair {shown(pair)}' for pair in pairs)}")
+        case DismissVip(node, _, pairs, groups):
+            losses = [f"- address pair {shown(pair)}" for pair in pairs] + ["- the security group"] * bool(groups)
+            yield Item(CHANGE, "port", f"{node}: {', '.join(losses)}")
         case RemovePair(node, previous):
             yield Item(REMOVE, "file", f"{node}: {pair_path(previous.pair)}, to come back in the new mode")
+        case LeavePair():
+            yield from _leaving(change, facts[change.node])
         case InstallKeepalived(node):
             yield Item(ADD, "package", f"{node}: keepalived")
         case Configure(node, config):
@@ -78,6 +82,16 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
             yield Item(CHANGE, "service", f"{node}: keepalived {how}")
         case _:
             assert_never(change)
+
+
+def _leaving(change: LeavePair, facts: NodeFacts) -> Iterator[Item]:
+    node, pair = change.node, change.removal.pair
+    alone, ours = set(facts.pair_files) <= {pair}, facts.main_config is None or is_ours(facts.main_config)
+    rest = ", and what all pairs share" if alone else ""
+    yield Item(REMOVE, "file", f"{node}: {pair_path(pair)}{rest}")
+    yield Item(CHANGE, "service", f"{node}: keepalived {'stopped' if alone and ours else 'reloaded'}")
+    if change.packaged:
+        yield Item(REMOVE, "package", f"{node}: keepalived")
 
 
 def _files(node: str, config: NodeConfig, facts: NodeFacts) -> Iterator[Item]:

@@ -13,6 +13,7 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    LeavePair,
     MakeFloatingIp,
     MakeGroup,
     MendGroup,
@@ -30,6 +31,7 @@ from haos.core.nodeconf import files_there, is_included
 from haos.core.plan import Plan, Seen
 from haos.core.security import rule_changes
 from haos.view.console import Output
+from haos.view.removal_script import removal_script
 from haos.view.script import Variable, Word, command, comment, kept, with_input
 from haos.workflow.create import Prepared
 
@@ -66,13 +68,14 @@ def explain(plan: Plan, seen: Seen, logins: Logins) -> Iterator[str]:
         yield f"group={command(seen.group.id)}"
     for change in plan.changes:
         yield ""
-        yield from _steps(change, plan, seen.facts, logins)
+        yield from by_hand(change, plan, seen.facts, logins)
     yield ""
     yield comment(f"Then, from an instance that is no node of the pair: ping {pair.vip}; and again while keepalived")
     yield comment("is stopped on the node that has the VIP (ip address shows it), and once more after its start.")
 
 
-def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: Logins) -> Iterator[str]:
+def by_hand(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: Logins) -> Iterator[str]:
+    """Yield what does one change."""
     pair = plan.desired.pair
     match change:
         case ReserveVip(reservation):
@@ -92,7 +95,10 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
             _, missing, unwanted = rule_changes(group.rules, rules)
             yield comment(f"Security group {group.name}: what is missing, then what is too much.")
             yield from (_rule(rule) for rule in missing)
-            yield from (command("openstack", "security", "group", "rule", "delete", rule.id) for rule in unwanted)
+            # One of a group that this script makes has no id yet.
+            yield from (
+                command("openstack", "security", "group", "rule", "delete", rule.id) for rule in unwanted if rule.id
+            )
         case AdmitVip(node, port_id, pairs, group):
             yield comment(f"{node}'s port may speak for the VIP; what is on it stays.")
             gains = [word for one in pairs for word in ("--allowed-address", pair_word(one))]
@@ -100,13 +106,20 @@ def _steps(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: L
             yield command("openstack", "port", "set", *gains, *grouped, port_id)
         case MakeFloatingIp() | TakeFloatingIp():
             yield from _lead_to_vip(change)
-        case DismissVip(node, port_id, pairs):
-            yield comment(f"{node}'s port needs these pairs no more.")
+        case DismissVip(node, port_id, pairs, groups):
+            yield comment(f"{node}'s port needs this no more.")
             losses = [word for one in pairs for word in ("--allowed-address", pair_word(one))]
-            yield command("openstack", "port", "unset", *losses, port_id)
+            yield command(
+                "openstack", "port", "unset", *losses, *(("--security-group", GROUP) if groups else ()), port_id
+            )
         case InstallKeepalived(node):
             yield comment(f"keepalived on {node}.")
             yield on_node(logins[node], *INSTALL[facts[node].package_manager or "apt"])
+        case LeavePair(node, removal, _, packaged, _):
+            yield comment(
+                f"{node} leaves the pair: its files go and, if no other pair is there, what all pairs share."
+            )
+            yield from with_input((*logins[node], "sudo sh"), removal_script(removal.pair, purge=packaged))
         case RemovePair(node, previous):
             yield from _leave(node, previous.pair, facts[node], logins[node])
         case Configure(node, config):

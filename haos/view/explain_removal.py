@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from haos.core.floating import FloatingRemoval
-from haos.core.guestnet import KEEP_MARKER, keep_path
 from haos.core.intent import pending
-from haos.core.keepalived import (
-    DROP_IN_PATH,
-    HAOS_FOLDER,
-    INCLUDE_LINE,
-    MAIN_MARKER,
-    MAIN_PATH,
-    WITHDRAWN_SUFFIX,
-    main_lines,
-    pair_path,
-)
 from haos.core.model import Added, Member, Node, Pair, Port, SecurityGroup
 from haos.core.plan import added_pairs
 from haos.view.console import Output
 from haos.view.explain import Logins, pair_word
+from haos.view.removal_script import removal_script
 from haos.view.script import command, comment, with_input
 from haos.workflow.cloud_side import SIDES
 
@@ -95,36 +84,10 @@ def _end_faults(there: Belongings) -> Iterator[str]:
 
 
 def _clean_node(node: Node, member: Member, there: Belongings, logins: Logins) -> Iterator[str]:
-    path = pair_path(there.pair.name)
-    checks = path.removesuffix("conf") + "check-*"
     yield comment(f"{node.name}: the pair's files; then, if no other pair is there, what all pairs share. A")
     yield comment("keepalived.conf of haos's own is deleted, yours loses one line.")
     purge = there.purge and Added.PACKAGE in member.added
-    script = (
-        "set -e",
-        f"rm -f {path} {path}{WITHDRAWN_SUFFIX} {checks}",
-        "systemctl reload keepalived  # it lets go of the VIP",
-        f"if ! ls {HAOS_FOLDER}/*.conf >/dev/null 2>&1; then",
-        f"    ours={shlex.quote(chr(10).join(main_lines()))}",
-        f"    others=$(sed 's/^[[:space:]]*//; s/[[:space:]]*$//; /^$/d' {MAIN_PATH} | grep -avxF \"$ours\" || true)",
-        f'    if [ "$(head -n 1 {MAIN_PATH})" = \'{MAIN_MARKER}\' ] && [ -z "$others" ]; then',
-        "        systemctl disable --now keepalived",
-        f"        rm {MAIN_PATH}",
-        "    else",
-        f"        lines=$(grep -avxF '{INCLUDE_LINE}' {MAIN_PATH} || true)",
-        f"        printf '%s\\n' \"$lines\" >{MAIN_PATH}",
-        "        systemctl reload keepalived",
-        "    fi",
-        f"    rm -rf {HAOS_FOLDER} {DROP_IN_PATH}",
-        f"    grep -lxF '{KEEP_MARKER}' {keep_path('*.network')} 2>/dev/null | while read -r file; do",
-        '        rm "$file"',
-        '        rmdir "${file%/*}" 2>/dev/null || true',
-        "    done",
-        "    systemctl daemon-reload",
-        *([f"    {PACKAGE_REMOVAL}"] if purge else []),
-        "fi",
-    )
-    yield from with_input((*logins[node.name], "sudo sh"), "\n".join(script))
+    yield from with_input((*logins[node.name], "sudo sh"), removal_script(there.pair.name, purge=purge))
 
 
 def _clean_port(member: Member, port: Port, there: Belongings) -> Iterator[str]:

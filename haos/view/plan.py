@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from haos.core import vrrp
 from haos.core.changes import Change, Configure
+from haos.core.checks import Finding
 from haos.core.model import Pair
 from haos.core.plan import Plan, Seen
 from haos.view.changes import ADD, CHANGE, KIND_WIDTH, REMOVE, describe
@@ -33,11 +34,16 @@ class Line:
 
 def show_plan(prepared: Prepared, output: Output, *, verbose: bool) -> None:
     """Print what create is going to do, and the outage that the configuration predicts."""
+    show_lines(prepared.warnings, plan_lines(prepared.plan, prepared.seen, verbose=verbose), output)
+
+
+def show_lines(warnings: Iterable[Finding], lines: Iterable[Line], output: Output) -> None:
+    """Print warnings, which nobody's program reads, and the lines of a plan."""
     output.gap()
-    for finding in prepared.warnings:
+    for finding in warnings:
         remedy = f" ({finding.remedy})" if finding.remedy else ""
         output.hint(f"warning: {finding.reason}{remedy}", "yellow")
-    print_lines(plan_lines(prepared.plan, prepared.seen, verbose=verbose), output)
+    print_lines(lines, output)
     output.gap()
 
 
@@ -52,7 +58,7 @@ def plan_lines(plan: Plan, seen: Seen, *, verbose: bool = False) -> Iterator[Lin
     counts: Counter[str] = Counter()
     yield from change_lines(plan, seen, counts, verbose=verbose)
     yield Line(count_line(counts[ADD], counts[CHANGE], counts[REMOVE]), "bold")
-    yield from _prediction(pair)
+    yield from prediction_lines(pair)
 
 
 def change_lines(plan: Plan, seen: Seen, counts: Counter[str], *, verbose: bool) -> Iterator[Line]:
@@ -95,7 +101,8 @@ def _diff_style(line: str) -> str:
     return STYLES[line[0]] if line[:1] in (ADD, REMOVE) else "dim"
 
 
-def _prediction(pair: Pair) -> Iterator[Line]:
+def prediction_lines(pair: Pair) -> Iterator[Line]:
+    """Yield how long the VIP may be gone for each kind of fault."""
     yield Line("Predicted outage, at most:")
     for one in vrrp.predict(pair):
         yield Line(f"  {one.fault:<18} {one.bound_s:.3f} s  ({one.why})", hang=30)

@@ -16,6 +16,7 @@ from haos.core.changes import (
     Configure,
     DismissVip,
     InstallKeepalived,
+    LeavePair,
     MakeFloatingIp,
     MakeGroup,
     MendGroup,
@@ -90,9 +91,9 @@ class Requests:
             case TakeFloatingIp(floating, vip):
                 taken = {"floatingip": association_body(self.port_id, vip)}
                 yield Call("PUT", f"/v2.0/floatingips/{floating.id}", taken, floating.revision)
-            case DismissVip(_, port_id, pairs):
-                yield from self._amend(port_id, PortAmendment(remove_pairs=pairs))
-            case InstallKeepalived() | RemovePair() | Configure() | Activate():
+            case DismissVip(_, port_id, pairs, groups):
+                yield from self._amend(port_id, PortAmendment(remove_pairs=pairs, remove_groups=groups))
+            case InstallKeepalived() | RemovePair() | LeavePair() | Configure() | Activate():
                 return
             case _:
                 assert_never(change)

@@ -20,6 +20,7 @@ from haos.core.changes import (
     DeletePort,
     DismissVip,
     InstallKeepalived,
+    LeavePair,
     MakeFloatingIp,
     MakeGroup,
     MendGroup,
@@ -43,7 +44,7 @@ from haos.core.plan import Plan, Seen
 from haos.errors import HaosError, LeftoverError
 from haos.workflow.context import Context
 from haos.workflow.parallel import for_each
-from haos.workflow.undo import raise_after_undo
+from haos.workflow.undo import CREATE_HINT, clean, raise_after_undo
 
 
 class LostRaceError(HaosError):
@@ -82,11 +83,12 @@ class Ledger:
             self.undos = [old for old in self.undos if old != undo]
 
 
-def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger:
+def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False, hint: str = CREATE_HINT) -> Ledger:
     """Make every change of the plan, in its order; the same kind in parallel where order does not matter.
 
     If one fails for good, or the user interrupts, all that this run did is undone in reverse and the error raised;
-    what could not be undone is listed in a LeftoverError. With `keep` nothing is undone, and all of it is listed.
+    what could not be undone is listed in a LeftoverError with `hint`. With `keep` nothing is undone, and all of it is
+    listed.
     """
     ledger = Ledger(seen.reservation, seen.group, plan.desired.floating.there)
     try:
@@ -95,7 +97,7 @@ def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False) -> Ledger
     except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
         if keep and ledger.undos and isinstance(error, HaosError) and not isinstance(error, LostRaceError):
             raise kept(error, ledger) from error
-        raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx)
+        raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx, hint=hint)
     return ledger
 
 
@@ -140,6 +142,8 @@ def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) 
             _lead_to_vip(change, ledger, ctx)
         case AdmitVip() | DismissVip():
             _amend(change, _node(change.node, plan), ledger, ctx)
+        case LeavePair():
+            _leave(change, _node(change.node, plan), ledger, ctx)
         case InstallKeepalived() | RemovePair() | Configure() | Activate():
             _on_node(change, _node(change.node, plan), plan.desired.pair, seen, ledger, ctx)
 
@@ -238,8 +242,9 @@ def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Conte
             amendment = PortAmendment(add_pairs=pairs, add_groups=groups)
             undo = PortAmendment(remove_pairs=pairs, remove_groups=groups)
             title = f"let {name}'s port speak for the VIP"
-        case DismissVip(name, _, pairs):
-            amendment, undo = PortAmendment(remove_pairs=pairs), PortAmendment(add_pairs=pairs)
+        case DismissVip(name, _, pairs, groups):
+            amendment = PortAmendment(remove_pairs=pairs, remove_groups=groups)
+            undo = PortAmendment(add_pairs=pairs, add_groups=groups)
             title = f"take what is no longer needed off {name}'s port"
     with ctx.progress.step(title):
         ledger.note(AmendPort(node.name, change.port_id, undo))
@@ -256,6 +261,14 @@ def _remove(previous: NodeConfig, node: Node, ledger: Ledger, ctx: Context) -> N
     removal = Removal(previous.pair, previous.vip, previous.interface, returning=True)
     ledger.note(RestoreNode(node.name, removal, previous, afresh=True))
     ctx.fleet.node(node.instance).remove(removal)
+
+
+def _leave(change: LeavePair, node: Node, ledger: Ledger, ctx: Context) -> None:
+    with ctx.progress.step(f"take the pair off {node.name}"):
+        if change.previous is not None:
+            back = RestoreNode(node.name, change.removal, change.previous, install=change.packaged, start=change.runs)
+            ledger.note(back)
+        clean(ctx.fleet.node(node.instance), change.removal)
 
 
 def _configure(change: Configure, node: Node, fresh: bool, ledger: Ledger, ctx: Context) -> None:

@@ -71,7 +71,11 @@ def check_pair(name: str | None, observer: str | None, ctx: Context) -> CheckRep
     gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     if gone:
         findings = [
-            blocker("node-gone", f"port {port_id} or its instance is gone", f"haos teardown {pair.name} --force")
+            blocker(
+                "node-gone",
+                f"port {port_id} or its instance is gone",
+                f"haos replace-node {pair.name} --old {port_id} --new INSTANCE; or haos teardown {pair.name}",
+            )
             for port_id in gone
         ]
         return CheckReport(pair.name, tuple(findings))

@@ -12,6 +12,7 @@ from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Mode, Nod
 from haos.core.node import NodeFacts
 from haos.core.nodeconf import kept_checks
 from haos.core.plan import missing_pairs, own_pair, vmac_pairs
+from haos.core.replace import goes_on
 from haos.core.security import unsecured
 from haos.core.witness import Word, differences, doubts, justified, names_on, rebuild_command, words_of
 from haos.errors import RecordError, UnsatisfiableError, UsageError
@@ -201,6 +202,8 @@ def refuse_orphan(seen: Preflight) -> None:
 
 def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) -> None:
     """Refuse a request that contradicts the pair that is there. Raises UnsatisfiableError or UsageError."""
+    if exchange := goes_on(pair, {node.port.id: node.name for node in seen.place.nodes}):
+        raise UnsatisfiableError(exchange[0], hint=exchange[1])
     another = "choose another --name, or haos teardown it first"
     if {member.port_id for member in pair.members} != {node.port.id for node in seen.place.nodes}:
         raise UnsatisfiableError(f"pair {pair.name} exists with other nodes", hint=another)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from haos.core.intent import Intent, naming, pending, restore_hint, where
 from haos.core.model import Node, Pair, Port
+from haos.core.replace import goes_on
 from haos.errors import (
     AuthenticationError,
     CloudError,
@@ -108,9 +109,11 @@ def restore_intents(
 
 
 def refuse_pending(pair: Pair, reservation: Port, nodes: Mapping[str, Node]) -> None:
-    """Refuse to work on a pair under a fault that is announced. Raises UnsatisfiableError."""
+    """Refuse to work on a pair under a fault that is announced, or on its way. Raises UnsatisfiableError."""
     if found := naming(pair, reservation, names_of(nodes)):
         raise UnsatisfiableError("; ".join(found), hint=restore_hint(pair))
+    if exchange := goes_on(pair, names_of(nodes)):
+        raise UnsatisfiableError(exchange[0], hint=exchange[1])
 
 
 def names_of(nodes: Mapping[str, Node]) -> dict[str, str]:

@@ -134,7 +134,7 @@ def switchover(prepared: Prepared, ctx: Context) -> Switched:
         except (Exception, KeyboardInterrupt) as error:
             hint = f"haos switchover {move.before.name} --to {move.target.name} goes on from here"
             raise_after_undo(error, undos, move.nodes, ctx, hint=hint)
-        return _judged(move, prepared.observer if probe else None, probe)
+        return judged(move, prepared.observer if probe else None, probe)
 
 
 def _probe(prepared: Prepared, ctx: Context) -> Probe | None:
@@ -171,7 +171,8 @@ def _watched(prepared: Prepared, ctx: Context) -> Iterator[Probe | None]:
         probe.stop()
 
 
-def _judged(move: Switchover, observer: Instance | None, probe: Probe | None) -> Switched:
+def judged(move: Switchover, observer: Instance | None, probe: Probe | None) -> Switched:
+    """Judge what the observer saw of a move, from its beginning until now."""
     names = move.active.name, move.target.name
     bound_s = move.bound_s + 2 * PROBE_INTERVAL_S
     if probe is None:

@@ -32,12 +32,7 @@ SLOWEST_POLL_S = 1.0
 def take_over(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context) -> None:
     """Let the target take over, and wait until it has."""
     pair, target = move.before, move.target
-    if probe is not None:
-        probe.mark(LABEL)
-    undos += [Unweigh(node.name, pair.name, move.weight_on(node)) for node in move.weighed]
-    for node, weight in move.weights:
-        with ctx.progress.step(f"{'raise' if node is target else 'lower'} {node.name}"):
-            ctx.fleet.node(node.instance).weigh(pair.name, weight)
+    raise_target(move, probe, undos, ctx)
     if not move.moves:
         return
     if move.is_withdrawn(target):
@@ -49,6 +44,22 @@ def take_over(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Con
             undos.append(_restore(move, move.active))
             # Guarded by the node's own timer: if haos is killed, the pair is not without a Backup for long.
             Injection(WITHDRAW, pair, move.active, move.bound_s, ctx).make()
+    await_takeover(move, probe, ctx)
+
+
+def raise_target(move: Switchover, probe: Probe | None, undos: list[Undo], ctx: Context) -> None:
+    """Let the target count as the highest of all."""
+    pair, target = move.before, move.target
+    if probe is not None:
+        probe.mark(LABEL)
+    undos += [Unweigh(node.name, pair.name, move.weight_on(node)) for node in move.weighed]
+    for node, weight in move.weights:
+        with ctx.progress.step(f"{'raise' if node is target else 'lower'} {node.name}"):
+            ctx.fleet.node(node.instance).weigh(pair.name, weight)
+
+
+def await_takeover(move: Switchover, probe: Probe | None, ctx: Context) -> None:
+    """Wait until the target alone has the VIP, and is who answers for it. Raises VerificationError."""
     title = f"wait until {move.target.name} is Active{_delay(move)}"
     with ctx.progress.measuring(title, probe.history, own_names(move.nodes)) if probe else ctx.progress.step(title):
         _await_there(move, LABEL, probe, ctx)

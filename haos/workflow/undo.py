@@ -24,6 +24,7 @@ from haos.core.changes import (
 from haos.core.floating import leading_to, made_for
 from haos.core.model import Node, Port
 from haos.core.node import Removal
+from haos.core.record import names_more
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
 from haos.workflow.context import Cloud, Context, NodeAgent
 
@@ -43,11 +44,14 @@ def raise_after_undo(
 
 
 def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list[str]:
-    """Undo in reverse; return what could not be undone. The reservation stays as long as anything else does."""
+    """Undo in reverse; return what could not be undone.
+
+    As long as anything is left, the reservation stays, and the record of it too.
+    """
     left: list[str] = []
     for undo in reversed(undos):
         what = describe_undo(undo)
-        if left and isinstance(undo, DeletePort | ReleasePort):
+        if left and _tells_of_the_rest(undo):
             left.append(f"{what} (kept, so that haos teardown finds the rest)")
             continue
         try:
@@ -56,6 +60,16 @@ def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list
         except HaosError as error:
             left.append(f"{what} ({error})")
     return left
+
+
+def _tells_of_the_rest(undo: Undo) -> bool:
+    """Say whether an undo would take away what haos teardown finds the rest by."""
+    match undo:
+        case DeletePort() | ReleasePort():
+            return True
+        case RewriteRecord(_, description, written):
+            return names_more(written, description)
+    return False
 
 
 def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
@@ -79,12 +93,15 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
             ctx.cloud.release_floating_ip(floating)
         case CleanNode(node, removal):
             clean(ctx.fleet.node(nodes[node].instance), removal)
-        case RestoreNode(node, removal, config, afresh):
+        case RestoreNode(node, removal, config, afresh, install, start):
             agent = ctx.fleet.node(nodes[node].instance)
             if afresh:
                 clean(agent, removal)
+            if install:
+                agent.install_keepalived()
             agent.configure(config)
-            agent.activate()
+            if start:
+                agent.activate()
         case Unweigh(node, pair, weight):
             ctx.fleet.node(nodes[node].instance).weigh(pair, weight)
 
