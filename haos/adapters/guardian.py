@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 import haos
+from haos.adapters.private import open_private, private_folder
 from haos.core.intent import Intent
 from haos.core.model import Pair
 from haos.errors import CloudError
@@ -84,8 +85,8 @@ class ProcessGuardian:
     def _new_log(self, intent: Intent) -> Path | None:
         path = self._log_dir / f"guardian-{intent.fault}-{os.getpid()}-{time.monotonic_ns()}.log"
         try:
-            self._log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            private_folder(self._log_dir)
+            open_private(path, "x").close()
         except OSError:
             return None
         return path

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from haos.adapters.openssh_client import Endpoint, destination, run_tool
 from haos.adapters.openssh_errors import ChangedHostKeyError, UnknownHostKeyError, classify
+from haos.adapters.private import ForeignError, open_private, private_folder, read_private
 from haos.core.hostkeys import HostKey, keys_on_console, parse_key
 from haos.errors import CloudError, HostKeyError, RebuiltError, RemoteError
 
@@ -51,7 +52,10 @@ class KnownHostsCache:
 
     def _entries(self) -> Iterator[tuple[str, str]]:
         try:
-            text = self.path.read_text(encoding="ascii", errors="replace")
+            text = read_private(self.path).decode("ascii", errors="replace")
+        except ForeignError as error:
+            _log.warning("the host keys in %s are not believed: %s", self.path, error)
+            return
         except OSError:
             return
         for line in text.splitlines():
@@ -60,10 +64,8 @@ class KnownHostsCache:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        directory = self.path.parent
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-        with open(directory / "known_hosts.lock", "w") as lock:
+        directory = private_folder(self.path.parent)
+        with open_private(directory / "known_hosts.lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -263,7 +265,8 @@ class HostKeys:
         path = self._workdir / f"known-{next(self._numbers)}"
         lines = [f"@revoked {target.alias} {key}" for key in entries.revoked]
         lines += [key.line(target.alias) for key in keys]
-        path.write_text("".join(f"{line}\n" for line in lines))
+        with open_private(path) as file:
+            file.write("".join(f"{line}\n" for line in lines))
         options = [f"StrictHostKeyChecking={checking}", f"HostKeyAlias={target.alias}", "VerifyHostKeyDNS=no"]
         if "knownhostscommand" in target.config:
             options.append("KnownHostsCommand=none")

@@ -15,6 +15,7 @@ from pathlib import Path
 from haos.adapters.openssh_client import Endpoint, destination, environment, no_ssh, run_tool
 from haos.adapters.openssh_errors import KEY_TROUBLE, NotReadyError, classify, expired, other_user, printable
 from haos.adapters.openssh_keys import keys_note
+from haos.adapters.private import open_private
 from haos.errors import LoginError, RemoteError
 
 LOGIN_TIMEOUT_S = 60.0  # time enough to touch a security key
@@ -37,7 +38,7 @@ class Master:
         self.socket = socket
         self._log_path = socket.with_suffix(".log")
         master = ["-M", "-S", str(socket), "-o", "ControlPersist=no", "-T"]
-        with open(self._log_path, "wb") as log:
+        with open_private(self._log_path) as log:
             try:
                 self._process = subprocess.Popen(
                     ["ssh", *pin, *master, *destination(target.options, target.address), "cat"],

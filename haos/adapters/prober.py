@@ -36,6 +36,7 @@ _MODULES = {
 """What is streamed, in this order: each may import those before it."""
 BOOTSTRAP = (
     "import sys,types;i=sys.stdin.buffer;"
+    "sys.argv[1:]=i.read(int(i.readline())).decode().split(chr(10));"
     "[exec(i.read(int(i.readline())),sys.modules.setdefault(n,types.ModuleType(n)).__dict__)"
     f" for n in {tuple(_MODULES)!r}]"
 )
@@ -119,11 +120,10 @@ class RemoteObserver:
         sudo = self._connection.can_sudo()
         reason = "the observer has no Python 3.6 or newer that may send ICMP"
         if python := self._find_means().get("python"):
-            argv = [python, "-c", BOOTSTRAP, *arguments(vip, interval_s, limit_s, service)]
             report = ProgramReport(interval_s, time.monotonic(), service)
-            process = self._connection.spawn(argv, sudo=sudo)
+            process = self._connection.spawn([python, "-c", BOOTSTRAP], sudo=sudo)
             probe = RemoteProbe(process, report)
-            feed(process)
+            feed(process, arguments(vip, interval_s, limit_s, service))
             failure = probe.await_start(START_TIMEOUT_S)
             if failure is None:
                 return probe
@@ -187,12 +187,14 @@ def arguments(vip: Address, interval_s: float, limit_s: float, service: Service 
     return words
 
 
-def feed(process: subprocess.Popen[bytes]) -> None:
-    """Hand the program's source to the Python that waits for it; one that has died is noticed by the reader."""
+def feed(process: subprocess.Popen[bytes], words: Sequence[str]) -> None:
+    """Hand its arguments and its source to the Python that waits for them; one that has died the reader notices.
+
+    What is asked of a service may be in a URL that is not for everybody on the observer, who can list processes.
+    """
     assert process.stdin is not None
     folder = resources.files("haos.adapters.remote")
     with contextlib.suppress(BrokenPipeError):
-        for file in _MODULES.values():
-            source = folder.joinpath(file).read_bytes()
-            process.stdin.write(b"%d\n%s" % (len(source), source))
+        for text in ("\n".join(words).encode(), *(folder.joinpath(file).read_bytes() for file in _MODULES.values())):
+            process.stdin.write(b"%d\n%s" % (len(text), text))
         process.stdin.flush()

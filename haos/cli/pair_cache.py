@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from haos.adapters.private import private_folder, read_private
 from haos.core.names import NAME
 
 PROJECT_OPTIONS = ("--os-project-name", "--os-project-id")
@@ -67,8 +68,7 @@ def _file(environ: Mapping[str, str]) -> Path:
 def _read(environ: Mapping[str, str]) -> dict[str, list[str]]:
     # Every entry is checked: the file may be half written, or anybody's.
     with contextlib.suppress(OSError, ValueError):
-        with _file(environ).open("rb") as file:
-            there = json.loads(file.read(LARGEST_BYTES))
+        there = json.loads(read_private(_file(environ), LARGEST_BYTES))
         if isinstance(there, dict):
             return {
                 str(where): [name for name in listed if isinstance(name, str) and NAME.fullmatch(name)]
@@ -81,7 +81,7 @@ def _read(environ: Mapping[str, str]) -> dict[str, list[str]]:
 def _write(environ: Mapping[str, str], there: Mapping[str, Sequence[str]]) -> None:
     with contextlib.suppress(OSError):
         path = _file(environ)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".pairs", delete=False) as file:
             json.dump({where: listed for where, listed in there.items() if listed}, file)
         os.replace(file.name, path)

@@ -97,7 +97,7 @@ class Sandbox:
     def snapshot(self) -> str:
         """Return all that haos could have left: files with their sums, addresses, the unit."""
         return self.sh(
-            "find /etc/keepalived /etc/systemd/system/keepalived.service.d /run/lock /run/systemd /tmp "
+            "find /etc/keepalived /etc/systemd/system/keepalived.service.d /run/haos* /run/systemd /tmp "
             r"\( -type f -exec sha256sum {} + -o -true \) -printf '%p %M %u %l\n' 2>/dev/null | sort; "
             "ip -br address; systemctl is-enabled keepalived.service; systemctl is-active keepalived.service || :"
         )

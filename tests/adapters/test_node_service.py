@@ -72,6 +72,6 @@ def test_check_is_tested_with_the_configuration(box: Sandbox, node: Node) -> Non
     missing = spoilt(config, "/haos.d/web.check-1", "/haos.d/web.check-9")
     with pytest.raises(StepError, match=r"refuses the configuration: .*track script haos_web_1"):
         node.configure(missing)
-    box.sh("rm -f /run/lock/haos.lock")
+    box.sh("rm -f /run/haos.lock")
     assert box.snapshot() == before
     assert node.configure(config)

@@ -78,8 +78,8 @@ def test_full_disk_changes_nothing(box: Sandbox, node: Node) -> None:
 
 def test_a_second_haos_waits_and_then_says_why(box: Sandbox, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node_steps, "LOCK_TIMEOUT_S", 1)
-    box.sh("setsid sh -c 'exec 8>/run/lock/haos.lock; flock 8; exec sleep 60' >/dev/null 2>&1 & :")
-    box.until(lambda: "held" in box.sh("flock -n /run/lock/haos.lock : || echo held"), "the lock is held")
+    box.sh("setsid sh -c 'exec 8>/run/haos.lock; flock 8; exec sleep 60' >/dev/null 2>&1 & :")
+    box.until(lambda: "held" in box.sh("flock -n /run/haos.lock : || echo held"), "the lock is held")
     with pytest.raises(StepError, match="another haos is at work on this node"):
         withdraw(node)
 

@@ -180,7 +180,7 @@ def test_pings_lines_become_a_history_with_its_losses() -> None:
 
 PROGRAM = f"""
 import sys, time
-for _ in range({len(prober._MODULES)}):
+for _ in range({len(prober._MODULES) + 1}):  # its arguments go before its modules
     sys.stdin.buffer.read(int(sys.stdin.buffer.readline()))
 def say(*lines):
     print("\\n".join(lines), flush=True)

@@ -62,7 +62,7 @@ def test_a_connection_that_dies_is_said_and_leaves_no_program_behind(client: Cli
     observer = RemoteObserver(client.gateway().connect(INSTANCE))
     probe = observer.start_probe(SELF, interval_s=0.01, service=service)
     assert probe.wait(lambda history: answered(history) and is_served(history), 10.0)
-    programs = below(client.server, "vip=127.0.0.1")
+    programs = below(client.server, "sys.stdin.buffer")
     assert programs
     for session in below(client.server, "sshd"):
         with suppress(ProcessLookupError):  # one that was only asked whether it serves ends by itself

@@ -57,7 +57,7 @@ class Member:
     def state(self) -> list[str]:
         """Return all that a fault may have changed here."""
         lines = [*node_state(self.login.lab, self.login.name).splitlines(), *self.login.sh(STATE).splitlines()]
-        return [line for line in lines if line != "run/lock/haos.lock"]  # it goes with a restart, or the last pair
+        return [line for line in lines if line != "run/haos.lock"]  # it goes with a restart, or the last pair
 
     def inject(self, fault: Fault) -> float:
         """Make a fault; nobody ends it but the node."""

@@ -42,7 +42,7 @@ def test_lock_that_is_held_is_named_in_bounded_time(login: Login, lock: str, mon
             Node(login, "ha_second").install_keepalived()
         assert time.monotonic() - start_s < 30
     finally:
-        login.sh("systemctl stop holder; journalctl -q --rotate --vacuum-time=1s; rm -f /run/lock/haos.lock")
+        login.sh("systemctl stop holder; journalctl -q --rotate --vacuum-time=1s; rm -f /run/haos.lock")
 
 
 def test_no_network_for_apt_is_said(login: Login) -> None:
@@ -52,7 +52,7 @@ def test_no_network_for_apt_is_said(login: Login) -> None:
         with pytest.raises(StepError, match=r"Temporary failure resolving 'deb.invalid'|Could not resolve"):
             Node(login, "ha_second").install_keepalived()
     finally:
-        login.sh("mv /root/kept /etc/apt/sources.list; rm -f /run/lock/haos.lock")
+        login.sh("mv /root/kept /etc/apt/sources.list; rm -f /run/haos.lock")
 
 
 def test_disk_without_room_changes_nothing(login: Login) -> None:

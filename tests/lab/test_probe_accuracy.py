@@ -121,9 +121,9 @@ def started(net: ProbeNet, *arguments: str, vip: str = VIP) -> tuple[subprocess.
     """Start the program with arguments that override the usual ones."""
     usual = prober.arguments(ipaddress.ip_address(vip), INTERVAL_S, 60.0)
     report = ProgramReport(INTERVAL_S, time.monotonic())
-    process = net.door().spawn([sys.executable, "-c", prober.BOOTSTRAP, *usual, *arguments])
+    process = net.door().spawn([sys.executable, "-c", prober.BOOTSTRAP])
     probe = RemoteProbe(process, report)
-    prober.feed(process)
+    prober.feed(process, [*usual, *arguments])
     assert probe.await_start(TIMEOUT_S) is None
     return process, probe
 

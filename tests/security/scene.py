@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -41,9 +43,9 @@ class Scene:
 
     server: Server
     home: Path
+    tmp: Path
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
-    tokens: list[str] = field(default_factory=list)
 
     @property
     def auth_url(self) -> str:
@@ -95,11 +97,15 @@ class Scene:
 
     def written(self) -> dict[str, str]:
         """Return every file below home that haos, or a program that it started, has written."""
-        kept = ("clouds.yaml", "secure.yaml", "token")
+        ours = ("clouds.yaml", "secure.yaml")
+        assert not list(self.tmp.iterdir()), "temporary files are taken away"
+        files = [path for path in self.home.rglob("*") if path.is_file()]
         return {
-            str(path.relative_to(self.home)): path.read_text(errors="replace")
-            for path in self.home.rglob("*")
-            if path.is_file() and path.name not in kept
+            str(path.relative_to(self.home) if path.is_relative_to(self.home) else path): path.read_text(
+                errors="replace"
+            )
+            for path in files
+            if path.name not in ours
         }
 
 
@@ -133,20 +139,20 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     server = cloud.serve()
     for name in [name for name in os.environ if name.startswith("OS_") or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    for folder in ("tmp", "calls"):
-        (home / folder).mkdir(parents=True)
+    home, tmp = tmp_path / "home", Path(tempfile.mkdtemp(dir="/tmp"))  # a short path: sockets lie there
+    (home / "calls").mkdir(parents=True)
     for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(home))
-    monkeypatch.setenv("TMPDIR", str(home / "tmp"))
+    monkeypatch.setenv("TMPDIR", str(tmp))
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("HAOS_TEST_CALLS", str(home / "calls"))
     monkeypatch.setenv("HAOS_SUDO_PASSWORD", SUDO.value)
     monkeypatch.setenv("PATH", f"{BIN}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.chdir(home)
-    made = Scene(server, home, monkeypatch, capsys)
+    made = Scene(server, home, tmp, monkeypatch, capsys)
     try:
         yield made
     finally:
         cloud.settle()
         server.close()
+        shutil.rmtree(tmp)

@@ -12,8 +12,8 @@ MARKER=$FOLDER/.package-by-haos
 UNIT_WAS=$FOLDER/.unit-was
 PENDING=$FOLDER/.pending
 SHIPPED=$FOLDER/.shipped-keepalived.conf
-MASKED=/run/lock/haos.masked
-LOCK=/run/lock/haos.lock
+MASKED=/run/haos.masked
+LOCK=/run/haos.lock
 RUN=/run/haos
 
 die() {
