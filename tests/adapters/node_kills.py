@@ -16,7 +16,7 @@ from tests.adapters.node_sandbox import DEADLINE_S, Result, Sandbox
 EVERY = os.environ.get("HAOS_KILL_EVERY") == "1"
 """Kill at every command, not only at those between which something on the disk has changed."""
 FOLDERS = ("/etc/keepalived", "/etc/systemd/system/keepalived.service.d", "/etc/systemd/network")
-PLACES = (*FOLDERS, "/run/lock", "/run/haos", "/etc/own.d")
+PLACES = (*FOLDERS, "/run/haos.lock", "/run/haos", "/etc/own.d")
 """Where a step writes; the last is where a test keeps a keepalived.conf that is linked to."""
 LEFTOVER = ".haos-"
 

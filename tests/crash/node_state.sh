@@ -12,7 +12,7 @@ uptime_s() {
 at_rest() {
     [ "$(pgrep -c '^sshd: [^ ]*@notty' -f)" -le 1 ] || return 1 # this one
     pgrep -f '^(sudo -n )?timeout -k 2 ' >/dev/null && return 1
-    [ ! -e /run/lock/haos.lock ] || flock -n /run/lock/haos.lock true
+    [ ! -e /run/haos.lock ] || flock -n /run/haos.lock true
 }
 
 until_s=$(($(uptime_s) + REST_S))
@@ -35,7 +35,7 @@ part() {
 }
 
 listed /etc /usr/local /opt /root /home | part tree
-hashed /etc /root /home /run/haos /run/lock /tmp /var/tmp | part content
+hashed /etc /root /home /run/haos /run/haos.lock /run/lock /tmp /var/tmp | part content
 # Streams and invocations are systemd's numbers for what runs; timedated is started by the bus for whoever asks for the
 # time, and ends by itself.
 listed /run /tmp /var/tmp /var/lib | grep -v -e ' /run/systemd/journal/streams/' -e ' /run/systemd/units/' \

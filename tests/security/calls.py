@@ -133,8 +133,7 @@ def _set_rules(at: Bench) -> None:
 def _amend(at: Bench) -> None:
     port = at.first
     pair = AddressPair(f"10.200.51.{next(at.numbers)}", port.mac)
-    stale = replace(port, revision=0)  # it is read again
-    at.cloud.amend_port(stale, PortAmendment(add_pairs=(pair,)))
+    at.cloud.amend_port(port, PortAmendment(add_pairs=(pair,)))
 
 
 def _remove_tag(at: Bench) -> None:

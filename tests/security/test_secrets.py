@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from haos.cli import main
 from haos.lab.api import CREDENTIAL
 from tests.security.scene import PAIR, PASSWORD, SECRET, URL_PASSWORD, WRONG, Scene, scene, told
 
@@ -32,7 +33,10 @@ COMMANDS = [
     ("teardown", PAIR, "--yes", "--purge"),
     ("teardown", PAIR, "--yes", "--explain"),
     ("failover-test", "--restore", PAIR),
+    ("repair", PAIR, "--yes"),
+    ("replace-node", PAIR, "--old", "ha_first", "--new", "observer", "--yes"),
 ]
+WITHOUT_A_CLOUD = {"lab", "completion", "help"}
 
 
 def by_password(at: Scene) -> None:
@@ -102,6 +106,10 @@ def test_no_command_tells_a_secret(scene: Scene, argv: tuple[str, ...]) -> None:
     _, texts = scene.run(*argv)
     assert "haos.requests" in texts["haos.log"]
     assert told(texts) == {}
+
+
+def test_every_command_is_among_them() -> None:
+    assert {argv[0] for argv in COMMANDS} == set(main.COMMANDS) - WITHOUT_A_CLOUD
 
 
 BUG = """
