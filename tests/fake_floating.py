@@ -73,6 +73,13 @@ class FloatingCloud:
             self._lead(now, port_id)
         return self.world.floating[floating.id]
 
+    def mark_floating_ip(self, floating: FloatingIp, description: str) -> FloatingIp:
+        now = self._floating_ip(floating.id)
+        with self.world.effects.effect("mark floating ip"):
+            marked = replace(now, description=description, revision=(now.revision or 0) + 1)
+            self.world.floating[now.id] = marked
+        return marked
+
     def release_floating_ip(self, floating: FloatingIp) -> None:
         now = self.world.floating.get(floating.id)
         if now is not None and now.port_id == floating.port_id:

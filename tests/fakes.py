@@ -556,6 +556,11 @@ class FakeCloud(FloatingCloud):
             raise
         return self.world.groups[group.id]
 
+    def mark_group(self, group: SecurityGroup, description: str) -> SecurityGroup:
+        with self.world.effects.effect("mark group"):
+            self.world.groups[group.id] = replace(self.world.groups[group.id], description=description)
+        return self.world.groups[group.id]
+
     def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
         now = self.world.groups[group.id]
         kept, missing, unwanted = rule_changes(now.rules, rules)

@@ -185,6 +185,10 @@ class OpenStackCloud:
         """Let a floating IP that leads nowhere lead to an address of a port."""
         return self._floating.take(floating, port_id, fixed)
 
+    def mark_floating_ip(self, floating: FloatingIp, description: str) -> FloatingIp:
+        """Give a floating IP a description."""
+        return self._floating.mark(floating, description)
+
     def release_floating_ip(self, floating: FloatingIp) -> None:
         """Let a floating IP lead nowhere, unless it leads elsewhere by now."""
         self._floating.release(floating)
@@ -248,6 +252,10 @@ class OpenStackCloud:
     def make_group(self, name: str, description: str, rules: Sequence[SecurityRule]) -> SecurityGroup:
         """Create a security group with exactly these rules; undoes itself if it cannot finish."""
         return self._groups.make(name, description, rules)
+
+    def mark_group(self, group: SecurityGroup, description: str) -> SecurityGroup:
+        """Give a security group a description."""
+        return self._groups.mark(group, description)
 
     def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
         """Bring a group to exactly these rules."""

@@ -73,6 +73,14 @@ class FloatingIps:
 
         return self._put(floating, f"associate floating IP {floating.address}", body)
 
+    def mark(self, floating: FloatingIp, description: str) -> FloatingIp:
+        """Give one a description."""
+
+        def body(known: FloatingIp) -> Json | None:
+            return {"description": description} if known.description != description else None
+
+        return self._put(floating, f"describe floating IP {floating.address}", body)
+
     def release(self, floating: FloatingIp) -> None:
         """Let one lead nowhere, unless it leads elsewhere than is known; one that is gone is fine."""
 

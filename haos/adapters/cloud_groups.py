@@ -80,6 +80,18 @@ class SecurityGroups:
 
         return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
 
+    def mark(self, group: SecurityGroup, description: str) -> SecurityGroup:
+        """Give a group a description."""
+        body: Json = {"security_group": {"description": description}}
+
+        def attempt() -> SecurityGroup:
+            what = f"describe security group {group.name}"
+            return parse.group(
+                self._neutron.write("PUT", f"/security-groups/{group.id}", what, body)["security_group"]
+            )
+
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
+
     def _again(self, group: SecurityGroup) -> SecurityGroup:
         for now in self.get([group.id]):
             return now

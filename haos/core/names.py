@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from haos.errors import UsageError
 
@@ -34,6 +35,12 @@ def slug(text: str) -> str:
     """Return the text reduced to what a pair's name may hold."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")
+
+
+def rebuild_command(name: str, network: str, nodes: Sequence[str] = ("A", "B")) -> str:
+    """Return the command that writes a pair's record anew from what lies on its nodes."""
+    words = ["haos", "repair", name, "--rebuild-record", "--network", network, "--nodes", ",".join(nodes)]
+    return shlex.join(words)
 
 
 def device_id(name: str) -> str:

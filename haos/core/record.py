@@ -25,7 +25,7 @@ from uuid import UUID
 
 from haos.core import vrrp
 from haos.core.model import RESERVATION_OWNER, Added, Member, Mode, OwnFloatingIp, Pair, Port, Timing, vrid_of
-from haos.core.names import NAME, device_id
+from haos.core.names import NAME, device_id, rebuild_command
 from haos.errors import RecordError, UsageError
 
 SCHEMA = "haos/1"
@@ -241,7 +241,9 @@ def _decode_member(text: str) -> Member:
 
 
 def _unreadable(port: Port, why: str) -> RecordError:
+    called = port.device_id.removeprefix(device_id(""))
+    anew = rebuild_command(called if NAME.fullmatch(called) else "PAIR", port.network_id)
     return RecordError(
         f"the record on reservation port {port.name or port.id} ({port.id}) cannot be trusted: {why}",
-        hint=f"look at it: openstack port show {port.id} -c description -c device_id -c mac_address",
+        hint=f"{anew} writes it anew; look at it: openstack port show {port.id}",
     )

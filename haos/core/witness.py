@@ -8,12 +8,12 @@ contradicts steers nothing. What haos added where only counts for undoing: it is
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from haos.core.model import Added, Address, Member, Mode, Node, Pair, Port, Timing
+from haos.core.names import rebuild_command
 from haos.core.node import NodeFacts
 from haos.core.plan import has_pair, own_pair
 from haos.core.record import Record, read
@@ -171,12 +171,6 @@ def in_words(pair: Pair, found: Mapping[str, tuple[Difference, ...]]) -> str:
         by_words.setdefault("; ".join(map(str, each)), []).append(node)
     told = "; ".join(f"{' and '.join(nodes)}: {words}" for words, nodes in by_words.items())
     return f"the record of pair {pair.name} is not what its nodes' own files say: {told}"
-
-
-def rebuild_command(name: str, network: str = "NETWORK", nodes: Sequence[str] = ("A", "B")) -> str:
-    """Return the command that writes a record anew from what lies on the nodes."""
-    words = ["haos", "repair", name, "--rebuild-record", "--network", network, "--nodes", ",".join(nodes)]
-    return shlex.join(words)
 
 
 def names_on(nodes: Iterable[Node]) -> dict[str, str]:

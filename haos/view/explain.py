@@ -81,7 +81,7 @@ def by_hand(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: 
         case ReserveVip(reservation):
             holds = "MAC reserves" if reservation.mac else "record holds"
             yield comment(f"An unbound port reserves the VIP; its {holds} VRID {pair.vrid}.")
-            yield _reserve(reservation)
+            yield reserve(reservation)
         case AdoptPort(port):
             yield comment(f"Port {port.name or port.id} has the VIP already: it becomes the reservation.")
             marks = ("--device-owner", RESERVATION_OWNER, "--device", change.device_id)
@@ -134,7 +134,8 @@ def by_hand(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: 
             assert_never(change)
 
 
-def _reserve(wanted: Reservation) -> str:
+def reserve(wanted: Reservation) -> str:
+    """Return the command that makes a reservation port, and keeps its id."""
     fixed_ip = f"subnet={wanted.subnet_id},ip-address={wanted.address}"
     mac = ("--mac-address", wanted.mac) if wanted.mac else ()
     return kept(

@@ -106,6 +106,9 @@ class Cloud(Protocol):
         CloudError if it leads elsewhere by now; an answer that was lost is looked up.
         """
 
+    def mark_floating_ip(self, floating: FloatingIp, description: str) -> FloatingIp:
+        """Give a floating IP a description, which says whose it is (1 request); safe to repeat."""
+
     def release_floating_ip(self, floating: FloatingIp) -> None:
         """Let a floating IP lead nowhere, unless it leads elsewhere by now; one that is gone is fine (1 request)."""
 
@@ -146,6 +149,9 @@ class Cloud(Protocol):
 
         Undoes itself if it cannot finish.
         """
+
+    def mark_group(self, group: SecurityGroup, description: str) -> SecurityGroup:
+        """Give a security group a description, which says whose it is (1 request); safe to repeat."""
 
     def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
         """Bring a group of ours to exactly these rules: adds what is missing, then deletes what is not wanted.

@@ -9,12 +9,13 @@ from ipaddress import ip_network
 from haos.core import record, vip, vrrp
 from haos.core.keepalived import vrids_in_use
 from haos.core.model import RESERVATION_OWNER, Added, Address, Member, Mode, Node, Pair, Port, Timing, vrid_of
+from haos.core.names import rebuild_command
 from haos.core.node import NodeFacts
 from haos.core.nodeconf import kept_checks
 from haos.core.plan import missing_pairs, own_pair, vmac_pairs
 from haos.core.replace import goes_on
 from haos.core.security import unsecured
-from haos.core.witness import Word, differences, doubts, justified, names_on, rebuild_command, words_of
+from haos.core.witness import Word, differences, doubts, justified, names_on, words_of
 from haos.errors import RecordError, UnsatisfiableError, UsageError
 from haos.workflow.preflight import Preflight
 from haos.workflow.request import CreateRequest

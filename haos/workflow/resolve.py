@@ -204,7 +204,10 @@ def find_pair(cloud: Cloud, name: str | None) -> tuple[Pair, Port]:
         ports = [port for port in ports if port.device_id == names.device_id(name) or port.id == name]
     if not ports:
         wanted = f"no pair named {name!r}" if name else "no pair"
-        raise NotFoundError(f"{wanted} in this project", hint="haos create --network NETWORK --nodes A,B makes one")
+        hint = "haos create --network NETWORK --nodes A,B makes one"
+        if name is not None and names.NAME.fullmatch(name):
+            hint += f"; if its reservation port was deleted: {names.rebuild_command(name, 'NETWORK')}"
+        raise NotFoundError(f"{wanted} in this project", hint=hint)
     if len(ports) > 1:
         called = [port.device_id.removeprefix("haos-") for port in ports]
         if name is None and len(set(called)) == len(called):
@@ -226,7 +229,7 @@ def pair_nodes(cloud: Cloud, pair: Pair) -> tuple[dict[str, Node], tuple[Port, .
     if foreign:
         raise RecordError(
             f"the record of pair {pair.name} names ports of another project: {', '.join(foreign)}",
-            hint="somebody edited it: openstack port show " + pair.reservation_id,
+            hint=f"somebody edited it: {names.rebuild_command(pair.name, pair.network_id)} writes it anew",
         )
     instances = cloud.instances_by_id([port.device_id for port in mine.values()])
     instances = {one: found for one, found in instances.items() if found.project_id in ("", pair.project_id)}

@@ -193,6 +193,16 @@ def test_a_lost_answer_of_a_change_is_looked_up(
     assert steps(mock) == [f"PUT /floatingips/{ID}", f"GET /floatingips/{ID}"]
 
 
+def test_a_description_is_rewritten_wherever_it_leads(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    marked = {**BODY, "description": "haos:vip new"}
+    moved = {**BODY, "port_id": "web7", "revision_number": 9}
+    mock.put(f"{URL}/{ID}", [STALE, {"json": {"floatingip": marked}}])
+    mock.get(f"{URL}/{ID}", json={"floatingip": moved})
+    assert cloud.mark_floating_ip(SPARE, "haos:vip new").description == "haos:vip new"
+    assert mock.request_history[-1].json() == {"floatingip": {"description": "haos:vip new"}}
+    assert mock.request_history[-1].headers["If-Match"] == "revision_number=9"
+
+
 def test_it_is_given_back(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.put(f"{URL}/{ID}", json={"floatingip": FREE})
     cloud.release_floating_ip(MADE)

@@ -175,3 +175,14 @@ def test_rules_of_a_group_that_is_gone(cloud: OpenStackCloud, mock: requests_moc
     mock.get(f"{NEUTRON}/security-groups", json={"security_groups": []})
     with pytest.raises(NotFoundError, match=r"security group g \(haos-web\) is gone"):
         cloud.set_rules(with_ids(), [NEW])
+
+
+def test_a_description_is_rewritten_and_again_where_the_answer_was_lost(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    marked = {**GROUP, "description": "haos:vip new"}
+    mock.put(f"{NEUTRON}/security-groups/{GROUP['id']}", [LOST, {"json": {"security_group": marked}}])
+    group = SecurityGroup(GROUP["id"], "haos-web", "p", "haos:vip old")
+    assert cloud.mark_group(group, "haos:vip new").description == "haos:vip new"
+    assert steps(mock) == [f"PUT /security-groups/{GROUP['id']}"] * 2
+    assert mock.request_history[-1].json() == {"security_group": {"description": "haos:vip new"}}

@@ -124,6 +124,16 @@ def _take_floating(at: Bench) -> None:
     at.cloud.take_floating_ip(stale, port.id, port.fixed_ips[0].address)
 
 
+def _mark_floating(at: Bench) -> None:
+    floating = at.floating()
+    at.cloud.mark_floating_ip(replace(floating, revision=0), "a test's, still")  # its revision is another: read again
+
+
+def _mark_group(at: Bench) -> None:
+    [group] = at.owner.groups([at.group(VRRP)])
+    at.cloud.mark_group(group, "a test's")
+
+
 def _set_rules(at: Bench) -> None:
     key = at.group(OTHER)
     [group] = at.owner.groups([key])
@@ -179,6 +189,7 @@ WRITING: Calls = {
     "console_log": lambda at: at.cloud.console_log(at.first.device_id),
     "make_floating_ip": _make_floating,
     "take_floating_ip": _take_floating,
+    "mark_floating_ip": _mark_floating,
     "release_floating_ip": lambda at: at.cloud.release_floating_ip(at.floating()),
     "delete_floating_ip": lambda at: at.cloud.delete_floating_ip(at.floating().id),
     "reserve": lambda at: at.cloud.reserve(at.reservation()),
@@ -192,6 +203,7 @@ WRITING: Calls = {
     "add_tag": lambda at: at.cloud.add_tag(at.reserved().id, "haos-fault:pause:1"),
     "remove_tag": _remove_tag,
     "make_group": lambda at: at.cloud.make_group("haos-made", "a test's", VRRP),
+    "mark_group": _mark_group,
     "set_rules": _set_rules,
     "delete_group": lambda at: at.cloud.delete_group(at.group()),
 }
