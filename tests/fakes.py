@@ -581,6 +581,8 @@ class FakeCloud(FloatingCloud):
         pairs += [pair for pair in amendment.add_pairs if pair not in pairs]
         groups = [group for group in now.group_ids if group not in amendment.remove_groups]
         groups += [group for group in amendment.add_groups if group not in groups]
+        if unknown := [group for group in amendment.add_groups if group not in self.world.groups]:
+            raise NotFoundError(f"security group {unknown[0]} does not exist")
         wanted = replace(now, pairs=tuple(pairs), group_ids=tuple(groups), revision=(now.revision or 0) + 1)
         if (wanted.pairs, wanted.group_ids) == (now.pairs, now.group_ids):
             return now

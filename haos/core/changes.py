@@ -30,6 +30,10 @@ class PortAmendment:
     add_groups: tuple[str, ...] = ()
     remove_groups: tuple[str, ...] = ()
 
+    def reversed(self) -> PortAmendment:
+        """Return what takes it back."""
+        return PortAmendment(self.remove_pairs, self.add_pairs, self.remove_groups, self.add_groups)
+
 
 @dataclass(frozen=True)
 class ReserveVip:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import groupby
-from threading import Lock
 
 from haos.core.changes import (
     Activate,
@@ -24,7 +23,6 @@ from haos.core.changes import (
     MakeFloatingIp,
     MakeGroup,
     MendGroup,
-    PortAmendment,
     ReleaseFloatingIp,
     ReleasePort,
     RemovePair,
@@ -33,17 +31,20 @@ from haos.core.changes import (
     RestoreRules,
     RewriteRecord,
     TakeFloatingIp,
-    Undo,
     UpdateRecord,
     describe_undo,
 )
-from haos.core.model import FloatingIp, Node, Pair, Port, SecurityGroup
+from haos.core.model import Node, Pair, Port
 from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, Removal
 from haos.core.plan import Plan, Seen
 from haos.errors import HaosError, LeftoverError
 from haos.workflow.context import Context
+from haos.workflow.last_look import amendment_of, look_again, rival_groups, sweeping, torn_down
+from haos.workflow.ledger import Ledger
 from haos.workflow.parallel import for_each
+from haos.workflow.recheck import RewrittenError, forget_leaving, refuse_leaving
+from haos.workflow.rivals import gives_way_to
 from haos.workflow.undo import CREATE_HINT, clean, raise_after_undo
 
 
@@ -51,61 +52,47 @@ class LostRaceError(HaosError):
     """Somebody else reserved a VIP for the same name a moment earlier; his reservation stands."""
 
 
-@dataclass
-class Ledger:
-    """What this run has done, as the undos that take it back; written before each effect.
-
-    Only what the cloud gives an id to (reservation, group) can be written after it: an answer that is lost is looked
-    up by the adapter, and a reservation or group of a killed run is found by the next one.
-    """
-
-    reservation: Port | None
-    group: SecurityGroup | None
-    floating: FloatingIp | None = None
-    undos: list[Undo] = field(default_factory=list)
-    lock: Lock = field(default_factory=Lock)
-
-    def note(self, undo: Undo) -> None:
-        """Remember an undo; of those for one node the one that takes back most stands."""
-        with self.lock:
-            if isinstance(undo, CleanNode | RestoreNode):
-                same = [
-                    old for old in self.undos if isinstance(old, CleanNode | RestoreNode) and old.node == undo.node
-                ]
-                if any(isinstance(old, RestoreNode) or old.removal.purge_package for old in same):
-                    return
-                self.undos = [old for old in self.undos if old not in same]
-            self.undos.append(undo)
-
-    def forget(self, undo: Undo) -> None:
-        """Forget an undo whose effect did not take place."""
-        with self.lock:
-            self.undos = [old for old in self.undos if old != undo]
-
-
-def apply(plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False, hint: str = CREATE_HINT) -> Ledger:
+def apply(
+    plan: Plan, seen: Seen, ctx: Context, *, keep: bool = False, completes: bool = False, hint: str = CREATE_HINT
+) -> Ledger:
     """Make every change of the plan, in its order; the same kind in parallel where order does not matter.
 
     If one fails for good, or the user interrupts, all that this run did is undone in reverse and the error raised;
     what could not be undone is listed in a LeftoverError with `hint`. With `keep` nothing is undone, and all of it is
-    listed.
+    listed; likewise where the plan only `completes` a recorded pair: whoever has recorded it may be at work on it.
+    Raises TornDownError where another run takes the pair away meanwhile, RewrittenError where one has changed it.
     """
+    name = plan.desired.pair.name
+    refuse_leaving(seen.reservation, name, ctx)
     ledger = Ledger(seen.reservation, seen.group, plan.desired.floating.there)
     try:
+        forget_leaving(seen.reservation, ctx)
         for changes in in_batches(plan.changes):
             for_each(changes, lambda change: _make(change, plan, seen, ledger, ctx))
+        if plan:
+            with ctx.progress.step("see that nobody has interfered"):
+                look_again(plan, ledger, ctx)
+    except RewrittenError:
+        raise
     except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
-        if keep and ledger.undos and isinstance(error, HaosError) and not isinstance(error, LostRaceError):
-            raise kept(error, ledger) from error
+        expected = isinstance(error, HaosError) and not isinstance(error, LostRaceError)
+        if expected and (torn := torn_down(plan.desired.pair, ledger.reservation, error, ctx)):
+            raise_after_undo(torn, sweeping(plan.desired, ledger, ctx), plan.desired.nodes, ctx, hint=hint)
+        if keep and ledger.undos and expected:
+            raise kept(error, ledger, "as you asked") from error
+        if completes:
+            if ledger.undos and expected:
+                raise kept(error, ledger, "since the record says it") from error
+            raise
         raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx, hint=hint)
     return ledger
 
 
-def kept(error: HaosError, ledger: Ledger) -> LeftoverError:
-    """Build the error of a run that was to leave for a look what it had done."""
+def kept(error: BaseException, ledger: Ledger, why: str) -> LeftoverError:
+    """Build the error of a run that leaves what it had done."""
     listed = "; ".join(describe_undo(undo) for undo in ledger.undos)
     return LeftoverError(
-        f"{error}. Kept, as you asked: {listed}",
+        f"{error}. Kept, {why}: {listed}",
         hint="the same haos create goes on from here; haos teardown takes it all away",
     )
 
@@ -135,7 +122,7 @@ def _make(change: Change, plan: Plan, seen: Seen, ledger: Ledger, ctx: Context) 
         case UpdateRecord():
             _update_record(change, ledger, ctx)
         case MakeGroup():
-            _make_group(change, ledger, ctx)
+            _make_group(change, plan, ledger, ctx)
         case MendGroup():
             _mend_group(change, ledger, ctx)
         case MakeFloatingIp() | TakeFloatingIp():
@@ -184,14 +171,18 @@ def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
         port = ctx.cloud.reserve(wanted)
         ledger.reservation = port
         ledger.note(DeletePort(port.id))
-        rivals = [
-            other.id
-            for other in ctx.cloud.reservations()
-            if other.device_id == wanted.device_id
-            and other.network_id == wanted.network_id
-            and other.project_id == port.project_id
-        ]
-        if rivals and min(rivals) != port.id:
+
+        def rivals() -> dict[str, Port]:
+            return {
+                other.id: other
+                for other in ctx.cloud.reservations()
+                if other.id != port.id
+                and other.device_id == wanted.device_id
+                and other.network_id == wanted.network_id
+                and other.project_id == port.project_id
+            }
+
+        if gives_way_to(port.id, rivals, ctx) is not None:
             raise LostRaceError(f"{wanted.device_id} was made by somebody else at the same time")
 
 
@@ -208,11 +199,18 @@ def _update_record(change: UpdateRecord, ledger: Ledger, ctx: Context) -> None:
         ledger.reservation = ctx.cloud.describe(change.port, change.description)
 
 
-def _make_group(change: MakeGroup, ledger: Ledger, ctx: Context) -> None:
+def _make_group(change: MakeGroup, plan: Plan, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"make security group {change.name}"):
         assert ledger.reservation is not None, "a group is made for a reservation"
         ledger.group = ctx.cloud.make_group(change.name, group_mark(ledger.reservation.id), change.rules)
         ledger.note(DeleteGroup(ledger.group.id))
+        if ledger.reserved:
+            return  # who goes on with this reservation looks out for the group, and the last look for him
+        other = gives_way_to(ledger.group.id, lambda: rival_groups(ledger, plan.desired, ctx.cloud), ctx)
+        if other is not None:
+            ctx.cloud.delete_group(ledger.group.id)
+            ledger.forget(DeleteGroup(ledger.group.id))
+            ledger.group = other
 
 
 def _mend_group(change: MendGroup, ledger: Ledger, ctx: Context) -> None:
@@ -236,18 +234,14 @@ def _lead_to_vip(change: MakeFloatingIp | TakeFloatingIp, ledger: Ledger, ctx: C
 
 
 def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Context) -> None:
+    amendment = amendment_of(change, ledger)
     match change:
-        case AdmitVip(name, _, pairs, group):
-            groups = (ledger.group.id,) if group and ledger.group else ()
-            amendment = PortAmendment(add_pairs=pairs, add_groups=groups)
-            undo = PortAmendment(remove_pairs=pairs, remove_groups=groups)
-            title = f"let {name}'s port speak for the VIP"
-        case DismissVip(name, _, pairs, groups):
-            amendment = PortAmendment(remove_pairs=pairs, remove_groups=groups)
-            undo = PortAmendment(add_pairs=pairs, add_groups=groups)
-            title = f"take what is no longer needed off {name}'s port"
+        case AdmitVip():
+            title = f"let {change.node}'s port speak for the VIP"
+        case DismissVip():
+            title = f"take what is no longer needed off {change.node}'s port"
     with ctx.progress.step(title):
-        ledger.note(AmendPort(node.name, change.port_id, undo))
+        ledger.note(AmendPort(node.name, change.port_id, amendment.reversed()))
         ctx.cloud.amend_port(node.port, amendment)
 
 

@@ -55,6 +55,11 @@ class Prepared:
         """Whether the pair is made by this run."""
         return self.seen.pair is None
 
+    @property
+    def completes(self) -> bool:
+        """Whether the plan does no more than what the record of the pair says already."""
+        return self.seen.pair is not None and self.seen.pair == self.pair
+
 
 @dataclass(frozen=True)
 class Created:
@@ -88,15 +93,21 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
     Raises what resolve_place does, UnsatisfiableError for every blocker, and RemoteError for nodes out of reach.
     """
     check_request(request)
+    avoid = avoid or Avoid()
+    seen = _look(request, avoid, ctx)
+    if seen.pair is None and any(seen.name in facts.pair_files for facts in seen.facts.values()):
+        seen = _look(request, avoid, ctx)  # another run may have made it between the look at the cloud and this
+    for error in seen.errors.values():
+        raise error
+    return planned(request, seen, raise_blockers(seen.findings), avoid, ctx)
+
+
+def _look(request: CreateRequest, avoid: Avoid, ctx: Context) -> Preflight:
     with ctx.progress.step("look at the cloud"):
         seen = look_at_cloud(request, ctx)
         raise_blockers(seen.findings)
     with ctx.progress.step("look at the nodes"):
-        seen = look_at_nodes(seen, request, ctx, first_survey(request, seen, avoid or Avoid(), ctx))
-    for error in seen.errors.values():
-        raise error
-    warnings = raise_blockers(seen.findings)
-    return planned(request, seen, warnings, avoid or Avoid(), ctx)
+        return look_at_nodes(seen, request, ctx, first_survey(request, seen, avoid, ctx))
 
 
 def planned(
@@ -173,7 +184,7 @@ def _create(prepared: Prepared, ctx: Context, replan: Replan) -> Created:
 
 def _create_once(prepared: Prepared, ctx: Context) -> Created:
     plan, request = prepared.plan, prepared.request
-    ledger = apply(plan, prepared.seen, ctx, keep=request.keep_on_failure)
+    ledger = apply(plan, prepared.seen, ctx, keep=request.keep_on_failure, completes=prepared.completes)
     assert ledger.reservation is not None, "every plan ends with a reservation"
     pair = replace(prepared.pair, reservation_id=ledger.reservation.id)
     if not request.verify:

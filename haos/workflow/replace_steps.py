@@ -15,8 +15,9 @@ from haos.core.replace_plan import AwaitReady, HandOver, LetGo, Stage, Step, ste
 from haos.core.switchover import Look, Switchover, best_backup, is_ready
 from haos.core.switchover import Way as Move
 from haos.errors import HaosError, LeftoverError, RemoteError, VerificationError
-from haos.workflow.apply import Ledger, apply
+from haos.workflow.apply import apply
 from haos.workflow.context import Context, Probe
+from haos.workflow.ledger import Ledger
 from haos.workflow.parallel import for_each
 from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,

@@ -6,23 +6,24 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from haos.core import names
+from haos.core import record
 from haos.core.floating import FloatingRemoval
 from haos.core.intent import pending, where
-from haos.core.model import Added, Member, Mode, Node, Pair, Port, SecurityGroup
-from haos.core.names import group_mark
+from haos.core.model import Added, Mode, Node, Pair, Port, SecurityGroup
 from haos.core.node import NodeFacts, Removal, Removed
 from haos.core.plan import added_pairs, has_pair
 from haos.core.witness import justified, names_on
-from haos.errors import HaosError, Interrupted, LeftoverError, RemoteError, StepError
+from haos.errors import CloudError, HaosError, Interrupted, LeftoverError, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.floating import look_at_removal
 from haos.workflow.intent import names_of
+from haos.workflow.last_look import marked_groups
 from haos.workflow.parallel import attempt_each
+from haos.workflow.recheck import see_written
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import undo_announced
 from haos.workflow.trust import refuse_another, refuse_left_behind
-from haos.workflow.undo import withdraw_from_port
+from haos.workflow.undo import give_back, leave_mark, withdraw_from_port
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,22 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
     with ctx.progress.step("look at the cloud"):
         pair, reservation = find_pair(ctx.cloud, name)
         nodes, ports = pair_nodes(ctx.cloud, pair)
-    gone = [member.port_id for member in pair.members if member.port_id not in nodes]
     try:
         # A port that is down, or an instance that is off, would be left so by haos.
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
-        facts, silent = _look(nodes.values(), ctx)
-        refuse_another(pair, nodes.values(), facts, ports)
-        refuse_left_behind(pair, facts, nodes.values(), ports, ctx)
+        _, silent = _look(pair, nodes.values(), ports, ctx)
+        mark = leave_mark(reservation.id, ctx)
+        # What another run did before the mark is seen now; what it does after, it takes back itself.
+        pair, nodes, ports = _as_it_is_now(pair, ctx)
+        facts, lost = _look(pair, [node for node in nodes.values() if node.name not in silent], ports, ctx)
         sure = justified(pair, facts, names_on(nodes.values()))
         kept = _not_haoss(pair, sure, ports)
-        group = find_group(sure, ctx)
-        carrying = {port_id: node for port_id, node in nodes.items() if not _is_others(pair, facts.get(node.name))}
-        torn = _take_away(sure, carrying, {port.id: port for port in ports}, group, gone, silent, purge, force, ctx)
+        gone = tuple(member.port_id for member in pair.members if member.port_id not in nodes)
+        carrying = tuple(node for node in nodes.values() if not _is_others(pair, facts.get(node.name)))
+        there = _There(
+            sure, mark, carrying, {port.id: port for port in ports}, find_groups(sure, ctx), gone, {**silent, **lost}
+        )
+        torn = _take_away(there, purge, force, ctx)
         return replace(torn, done=(*restored, *torn.done), kept=(*kept, *torn.kept))
     except KeyboardInterrupt:
         raise Interrupted(
@@ -92,12 +97,56 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
         ) from None
 
 
-def _look(nodes: Collection[Node], ctx: Context) -> tuple[dict[str, NodeFacts], dict[Node, HaosError]]:
-    """Return what the nodes say, by name, and who cannot be reached; one that can but says nothing is in neither."""
+@dataclass(frozen=True)
+class _There:
+    """What is to be taken away, and where."""
+
+    pair: Pair
+    mark: str | None  # on the reservation, of this run; None where it could not be left
+    nodes: tuple[Node, ...]  # those that may carry the pair
+    ports: dict[str, Port]
+    groups: tuple[SecurityGroup, ...]
+    gone: tuple[str, ...]  # ports of nodes that are not there
+    silent: dict[str, HaosError]  # by the name of the node that cannot be asked
+
+    @property
+    def amendments(self) -> dict[str, PortAmendment]:
+        """What is taken off which port; one may outlive its instance."""
+        groups = tuple(group.id for group in self.groups)
+        return {
+            member.port_id: PortAmendment(
+                remove_pairs=added_pairs(self.ports[member.port_id], self.pair, member.added), remove_groups=groups
+            )
+            for member in self.pair.members
+            if member.port_id in self.ports
+        }
+
+
+def _as_it_is_now(before: Pair, ctx: Context) -> tuple[Pair, dict[str, Node], tuple[Port, ...]]:
+    """Look at a pair once more. Raises NotFoundError where another run has taken it away meanwhile."""
+    nodes, ports = pair_nodes(ctx.cloud, before)
+    reservation = next((port for port in ports if port.id == before.reservation_id), None)
+    if reservation is None:
+        raise NotFoundError(f"pair {before.name} was taken away by another run meanwhile", hint="haos list")
+    now = record.decode(reservation)
+    if now.members != before.members:
+        nodes, ports = pair_nodes(ctx.cloud, now)
+    return now, nodes, ports
+
+
+def _look(
+    pair: Pair, nodes: Collection[Node], ports: Collection[Port], ctx: Context
+) -> tuple[dict[str, NodeFacts], dict[str, HaosError]]:
+    """Return what the nodes say, and who cannot be reached, by name; one that can but says nothing is in neither.
+
+    Raises RecordError where what they say forbids to go by the record.
+    """
     with ctx.progress.step("look at the nodes"):
         found, errors = attempt_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
-    silent = {node: error for node, error in errors.items() if not isinstance(error, StepError)}
-    return {node.name: facts for node, facts in found.items()}, silent
+    facts = {node.name: each for node, each in found.items()}
+    refuse_another(pair, nodes, facts, ports)
+    refuse_left_behind(pair, facts, nodes, ports, ctx)
+    return facts, {node.name: error for node, error in errors.items() if not isinstance(error, StepError)}
 
 
 def _is_others(pair: Pair, facts: NodeFacts | None) -> bool:
@@ -120,48 +169,42 @@ def _not_haoss(pair: Pair, sure: Pair, ports: Iterable[Port]) -> tuple[str, ...]
     )
 
 
-def _take_away(
-    pair: Pair,
-    nodes: dict[str, Node],
-    ports: dict[str, Port],
-    group: SecurityGroup | None,
-    gone: list[str],
-    silent: dict[Node, HaosError],
-    purge: bool,
-    force: bool,
-    ctx: Context,
-) -> TornDown:
-    done = [f"the instance of port {port_id} is gone, or has no address there" for port_id in gone]
+def _take_away(there: _There, purge: bool, force: bool, ctx: Context) -> TornDown:
+    pair = there.pair
+    done = [f"the instance of port {port_id} is gone, or has no address there" for port_id in there.gone]
     left: list[str] = []
     skipped: list[str] = []
     with ctx.progress.step("clean the nodes"):
-        asked = [node for node in nodes.values() if node not in silent]
-        removed, errors = attempt_each(asked, lambda node: _clean(node, pair, purge, ctx))
-    errors = {**silent, **errors}
+        asked = [node for node in there.nodes if node.name not in there.silent]
+        removed, failed = attempt_each(asked, lambda node: _clean(node, pair, purge, ctx))
+    errors = {**there.silent, **{node.name: error for node, error in failed.items()}}
     for node, result in removed.items():
         done += [f"{node.name}: {line}" for line in result.done]
         left += [f"{node.name}: {line}" for line in result.left]
-    for node, error in errors.items():
-        said = str(error) if node.name in str(error) else f"{node.name}: {error}"
+    for name, error in errors.items():
+        said = str(error) if name in str(error) else f"{name}: {error}"
         if force and isinstance(error, RemoteError) and not isinstance(error, StepError):
             skipped.append(f"{said}; files of pair {pair.name}, and keepalived if it runs, stay there")
         else:
             left.append(said)
     _raise_if_left(pair, left, unreachable=bool(errors))
     with ctx.progress.step("clean the ports"):
-        done += _clean_ports(pair, ports, group, ctx)
+        done += _clean_ports(there, ctx)
         floating = look_at_removal(pair, ctx.cloud)
-        done += [*_clean_floating(pair, floating, ctx), *_release(pair, ctx)]
+        done += _clean_floating(pair, floating, ctx)
+        _or_left(pair, f"reservation port {pair.reservation_id}", lambda: _see_clean(there, ctx))
+        done += _release(pair, ctx)
     return TornDown(pair, tuple(done), tuple(skipped), floating.kept)
 
 
 def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
-    """Return the pair's own security group: the name is not enough, it must be marked with the reservation."""
-    if not pair.has_group:
-        return None
-    marked = group_mark(pair.reservation_id)
-    groups = ctx.cloud.groups_named(names.group_name(pair.name))
-    return next((group for group in groups if group.description == marked), None)
+    """Return the pair's own security group."""
+    return next(iter(find_groups(pair, ctx)), None)
+
+
+def find_groups(pair: Pair, ctx: Context) -> tuple[SecurityGroup, ...]:
+    """Return the pair's own security group, and those that a run that was killed over it has made as well."""
+    return marked_groups(pair.name, pair.reservation_id, ctx.cloud) if pair.has_group else ()
 
 
 def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
@@ -169,17 +212,34 @@ def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
     return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge))
 
 
-def _clean_ports(pair: Pair, ports: dict[str, Port], group: SecurityGroup | None, ctx: Context) -> list[str]:
-    # A port may outlive its instance: what haos added to it is taken off all the same.
-    members = [member for member in pair.members if member.port_id in ports]
-    amendments = {member.port_id: _amendment(member, ports[member.port_id], pair, group) for member in members}
+def _clean_ports(there: _There, ctx: Context) -> list[str]:
+    pair, ports, amendments = there.pair, there.ports, there.amendments
     _, errors = attempt_each(amendments, lambda one: withdraw_from_port(ctx.cloud, ports[one], amendments[one]))
     _raise_if_left(pair, [f"port {port_id}: {error}" for port_id, error in errors.items()])
     done = [f"cleaned port {port_id}" for port_id in amendments]
-    if group is not None:
-        _or_left(pair, f"security group {group.id}", lambda: ctx.cloud.delete_group(group.id))
+    for group in there.groups:
+        _or_left(pair, f"security group {group.id}", partial(_delete_group, group, there, ctx))
         done.append(f"deleted security group {group.name}")
     return done
+
+
+def _delete_group(group: SecurityGroup, there: _There, ctx: Context) -> None:
+    try:
+        ctx.cloud.delete_group(group.id)
+    except CloudError:
+        # Another may have put it back on a port at the very moment at which it was taken off.
+        _see_clean(there, ctx)
+        ctx.cloud.delete_group(group.id)
+
+
+def _see_clean(there: _There, ctx: Context) -> None:
+    """See that nobody has put back what was taken off the ports, and that the pair is still this run's to end."""
+
+    def check(now: Port | None) -> None:
+        if now is not None and there.mark is not None and there.mark not in now.tags:
+            raise CloudError("somebody makes the pair anew meanwhile", hint="run the same command again")
+
+    see_written(there.amendments, there.pair.reservation_id, ctx, check=check)
 
 
 def _clean_floating(pair: Pair, floating: FloatingRemoval, ctx: Context) -> list[str]:
@@ -192,16 +252,15 @@ def _clean_floating(pair: Pair, floating: FloatingRemoval, ctx: Context) -> list
 
 
 def _release(pair: Pair, ctx: Context) -> list[str]:
-    release = ctx.cloud.release_adopted if pair.adopted else ctx.cloud.delete_port
-    _or_left(pair, f"reservation port {pair.reservation_id}", lambda: release(pair.reservation_id))
+    def release() -> None:
+        if pair.adopted:
+            give_back(pair.reservation_id, ctx.cloud)
+        else:
+            ctx.cloud.delete_port(pair.reservation_id)
+
+    _or_left(pair, f"reservation port {pair.reservation_id}", release)
     kept = ", which stays: it was there before" if pair.adopted else ""
     return [f"released {pair.vip} (reservation port {pair.reservation_id}{kept})"]
-
-
-def _amendment(member: Member, port: Port, pair: Pair, group: SecurityGroup | None) -> PortAmendment:
-    pairs = added_pairs(port, pair, member.added)
-    groups = (group.id,) if group is not None and Added.GROUP in member.added else ()
-    return PortAmendment(remove_pairs=pairs, remove_groups=groups)
 
 
 def _or_left(pair: Pair, what: str, work: Callable[[], None]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from haos.core.changes import (
@@ -22,6 +24,7 @@ from haos.core.changes import (
     describe_undo,
 )
 from haos.core.floating import leading_to, made_for
+from haos.core.leaving import leaving_tag, leaving_tags
 from haos.core.model import Node, Port
 from haos.core.node import Removal
 from haos.core.record import names_more
@@ -46,19 +49,22 @@ def raise_after_undo(
 def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list[str]:
     """Undo in reverse; return what could not be undone.
 
-    As long as anything is left, the reservation stays, and the record of it too.
+    As long as anything is left, the reservation stays, and the record of it too. A reservation that goes is marked
+    before anything is undone: whoever goes on with the pair at the same moment has to stop.
     """
     left: list[str] = []
-    for undo in reversed(undos):
-        what = describe_undo(undo)
-        if left and _tells_of_the_rest(undo):
-            left.append(f"{what} (kept, so that haos teardown finds the rest)")
-            continue
-        try:
-            with ctx.progress.step(f"undo: {what}"):
-                _undo(undo, {node.name: node for node in nodes}, ctx)
-        except HaosError as error:
-            left.append(f"{what} ({error})")
+    own = [undo.port_id for undo in undos if isinstance(undo, DeletePort | ReleasePort) and len(undos) > 1]
+    with _marked(own, left, ctx):
+        for undo in reversed(undos):
+            what = describe_undo(undo)
+            if left and _tells_of_the_rest(undo):
+                left.append(f"{what} (kept, so that haos teardown finds the rest)")
+                continue
+            try:
+                with ctx.progress.step(f"undo: {what}"):
+                    _undo(undo, {node.name: node for node in nodes}, ctx)
+            except HaosError as error:
+                left.append(f"{what} ({error})")
     return left
 
 
@@ -72,12 +78,36 @@ def _tells_of_the_rest(undo: Undo) -> bool:
     return False
 
 
+@contextmanager
+def _marked(reservations: Sequence[str], left: Sequence[str], ctx: Context) -> Iterator[None]:
+    """Mark reservations as going while it lasts; what stays because something is left is not going any more."""
+    tags = [(port_id, leave_mark(port_id, ctx)) for port_id in reservations]
+    yield
+    for port_id, tag in tags:
+        if left and tag:
+            with suppress(HaosError):
+                ctx.cloud.remove_tag(port_id, tag)
+
+
+def leave_mark(reservation_id: str, ctx: Context) -> str | None:
+    """Mark a pair as being taken away (1 request); None where that cannot be done: it is no reason not to.
+
+    Whoever makes or mends the pair at the same moment finds the mark at the end, and takes his part back.
+    """
+    tag = leaving_tag(ctx.clock.wall_s(), secrets.token_hex(3))
+    try:
+        ctx.cloud.add_tag(reservation_id, tag)
+    except HaosError:
+        return None
+    return tag
+
+
 def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
     match undo:
         case DeletePort(port_id):
             ctx.cloud.delete_port(port_id)
         case ReleasePort(port_id):
-            ctx.cloud.release_adopted(port_id)
+            give_back(port_id, ctx.cloud)
         case RewriteRecord(port_id, description, written):
             rewrite_record(port_id, written, description, ctx)
         case RestoreRules(group):
@@ -112,10 +142,20 @@ def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:
     By what it says, not by the revision seen earlier: OVN moves the VIP's port, and its revision, at every failover.
     """
     port = ctx.cloud.port(port_id)
+    if port.description == after:
+        return True
     if port.description != before:
         return False
     ctx.cloud.describe(port, after)
     return True
+
+
+def give_back(port_id: str, cloud: Cloud) -> None:
+    """Take haos's claim off a port that was adopted, the marks of runs that took it away first."""
+    with suppress(NotFoundError):
+        for tag in leaving_tags(cloud.port(port_id)):
+            cloud.remove_tag(port_id, tag)
+    cloud.release_adopted(port_id)
 
 
 def clean(agent: NodeAgent, removal: Removal) -> None:
