@@ -110,6 +110,16 @@ class Machine:
                     self._switch.restore(tap_name(nic.port_id), PAUSED)
                 self._changed(self.guest.id, Power.PAUSED if paused else Power.ACTIVE)
 
+    def rebuild(self) -> None:
+        """Pull the plug and begin anew with a fresh disk and a fresh console log; what was off stays off."""
+        with self._orders:
+            was_on = self._on
+            self._pull_plug()
+            self.disk.make(self.guest)
+            (self._place.consoles / f"{self.guest.id}.log").unlink(missing_ok=True)
+            if was_on:
+                self._power_on()
+
     def delete(self) -> None:
         """Pull the plug and throw the disk away."""
         with self._orders:

@@ -29,6 +29,7 @@ class Machines:
             "reboot": lambda guest_id, hard: self._machines[guest_id].reboot(hard=hard),
             "pause": lambda guest_id: self._machines[guest_id].pause(True),
             "unpause": lambda guest_id: self._machines[guest_id].pause(False),
+            "rebuild": self.rebuild,
             "delete": self.delete,
         }
 
@@ -38,6 +39,12 @@ class Machines:
         self._machines[guest.id] = machine
         machine.disk.make(guest)
         machine.start()
+        return machine.disk.host_key
+
+    def rebuild(self, guest_id: str) -> str:
+        """Give an instance a fresh disk; return its new public host key."""
+        machine = self._machines[guest_id]
+        machine.rebuild()
         return machine.disk.host_key
 
     def delete(self, guest_id: str) -> None:

@@ -169,6 +169,9 @@ class World(Protocol):
     def unpause(self, guest_id: str) -> None:
         """Let a frozen instance go on."""
 
+    def rebuild(self, guest_id: str) -> None:
+        """Begin anew with a fresh disk and fresh host keys; what was off stays off."""
+
     def delete(self, guest_id: str) -> None:
         """Pull the plug and throw the disk away."""
 
@@ -195,6 +198,7 @@ class IdleWorld:
     powers: dict[str, Power] = field(default_factory=dict)
     consoles: dict[str, str] = field(default_factory=dict)
     dark: set[str] = field(default_factory=set)
+    rebuilt: list[str] = field(default_factory=list)
 
     def apply_fabric(self, fabric: Fabric) -> None:
         self.fabric = fabric
@@ -219,6 +223,9 @@ class IdleWorld:
 
     def unpause(self, guest_id: str) -> None:
         self.powers[guest_id] = Power.ACTIVE
+
+    def rebuild(self, guest_id: str) -> None:
+        self.rebuilt.append(guest_id)
 
     def delete(self, guest_id: str) -> None:
         self.powers.pop(guest_id, None)

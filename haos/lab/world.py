@@ -98,6 +98,13 @@ class RemoteWorld:
         """Let a frozen instance go on."""
         self.client.call("unpause", SHORT_S, guest_id=guest_id)
 
+    def rebuild(self, guest_id: str) -> None:
+        """Begin anew with a fresh disk and fresh host keys."""
+        key = self.client.call("rebuild", LONG_S, guest_id=guest_id)
+        with self._lock:
+            self._keys[guest_id] = key
+        self.changed()
+
     def delete(self, guest_id: str) -> None:
         """Pull the plug and throw the disk away."""
         self.client.call("delete", SHORT_S, guest_id=guest_id)

@@ -131,6 +131,24 @@ def test_paused_instance_is_silent_and_goes_on(lab_name: str, node: str) -> None
     assert " 0% packet loss" in on(lab_name, "observer", f"ping -c 1 -W 1 {address}")
 
 
+def test_rebuild_keeps_name_and_address_and_nothing_else(lab_name: str, node: str) -> None:
+    [before] = [each for each in control.status(lab_name).instances if each.name == node]
+    key = on(lab_name, node, "touch kept; cat /etc/ssh/ssh_host_ed25519_key.pub")
+    connection = cloud(lab_name)
+    server = connection.compute.find_server(node, ignore_missing=False, details=True)
+    connection.compute.rebuild_server(server, server.image.id)
+    assert eventually(lambda: server_status(lab_name, node) == "ACTIVE")
+    assert eventually(lambda: logs_in(lab_name, node))
+    [after] = [each for each in control.status(lab_name).instances if each.name == node]
+    assert (after.id, after.addresses) == (before.id, before.addresses)
+    again = on(lab_name, node, "ls; cat /etc/ssh/ssh_host_ed25519_key.pub")
+    assert again.startswith("ssh-ed25519 "), "the file is gone"
+    assert again != key
+    log = connection.compute.get_server_console_output(server)["output"].replace("\r\n", "\n")
+    assert log.count("BEGIN SSH HOST KEY KEYS") == 1
+    assert again in log
+
+
 def test_host_key_is_checked(lab_name: str, node: str, tmp_path: Path) -> None:
     known_hosts = LabPaths(lab_name).known_hosts
     assert on(lab_name, node, "true") == ""

@@ -1,12 +1,15 @@
-"""What one can do to a server: start, stop, pause, unpause, reboot; and its console log."""
+"""What one can do to a server: start, stop, pause, unpause, reboot, rebuild; and its console log."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from haos.lab.api.compute_base import SERVERS, Servers, check_writer, invalid
+from haos.lab.api.compute_base import SERVERS, Servers, base, check_writer, invalid
+from haos.lab.api.compute_records import IMAGE, State, full
 from haos.lab.api.errors import ApiError
+from haos.lab.api.instances import TASKS
+from haos.lab.api.microversions import version_of
 from haos.lab.api.routing import Call, Doc, Response, Route
 
 RULES = {
@@ -15,6 +18,7 @@ RULES = {
     "pause": "os-pause-server:pause",
     "unpause": "os-pause-server:unpause",
     "reboot": "servers:reboot",
+    "rebuild": "servers:rebuild",
     "forceDelete": "os-deferred-delete:force",
     "os-getConsoleOutput": "os-console-output",
 }
@@ -41,6 +45,8 @@ class ActionsApi(Servers):
         check_writer(call.caller, RULES[name])
         if name == "os-getConsoleOutput":
             return self._console(server, value)
+        if name == "rebuild":
+            return self._rebuild(server, value, call)
         if name == "reboot":
             self.instances.act(server, "reboot_hard" if _kind(value) == "HARD" else "reboot")
         elif name == "forceDelete":
@@ -48,6 +54,16 @@ class ActionsApi(Servers):
         else:
             self.instances.act(server, name.removeprefix("os-"))
         return Response(202)
+
+    def _rebuild(self, server: Doc, options: Any, call: Call) -> Response:
+        if not isinstance(options, dict) or "imageRef" not in options:
+            raise invalid("rebuild", options, "'imageRef' is a required property")
+        if options["imageRef"] != IMAGE["id"]:
+            raise ApiError(400, "Cannot find image for rebuild")
+        state = State(self.instances.power(server["id"]), TASKS["rebuild"])
+        self.instances.act(server, "rebuild")
+        shown = full(self.store, server, state, version_of(call.request), caller=call.caller, base=base(call))
+        return Response(202, {"server": shown})
 
     def _console(self, server: Doc, options: Any) -> Response:
         length = _length(options)

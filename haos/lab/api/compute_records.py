@@ -39,6 +39,8 @@ class State:
         """Nova's word for both together."""
         if self.power is None:
             return "BUILD"
+        if self.task == "rebuilding":
+            return "REBUILD"
         return REBOOTING.get(self.task or "", "ACTIVE") if self.power is Power.ACTIVE else self.power.value
 
 
@@ -143,7 +145,7 @@ def full(store: Store, server: Doc, state: State, version: Version, *, caller: C
     }
     if up:
         shown["security_groups"] = [{"name": group["name"]} for group in groups(store, server)]
-    if state.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT"):
+    if state.status in ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT", "REBUILD"):
         shown["progress"] = 0
     return shown | _newer(server, version) | _for_admins(server, caller)
 

@@ -24,6 +24,7 @@ ALLOWED = {
     "pause": ("active",),
     "unpause": ("paused",),
     "reboot": ("active",),
+    "rebuild": ("active", "stopped"),
     "reboot_hard": ("active", "stopped", "paused"),
 }
 TASKS = {
@@ -33,6 +34,7 @@ TASKS = {
     "unpause": "unpausing",
     "reboot": "rebooting",
     "reboot_hard": "rebooting_hard",
+    "rebuild": "rebuilding",
 }
 OUTCOMES = {"stop": Power.SHUTOFF, "pause": Power.PAUSED}
 
@@ -120,10 +122,12 @@ class Instances:
             "unpause": lambda: self._world.unpause(server_id),
             "reboot": lambda: self._world.reboot(server_id, hard=False),
             "reboot_hard": lambda: self._world.reboot(server_id, hard=True),
+            "rebuild": lambda: self._world.rebuild(server_id),
         }
         try:
+            before = self._world.power(server_id)
             orders[action]()
-            self._await(server_id, OUTCOMES.get(action, Power.ACTIVE))
+            self._await(server_id, before if action == "rebuild" else OUTCOMES.get(action, Power.ACTIVE))
         finally:
             if self._store.get("servers", server_id) is not None:
                 self._store.change("servers", server_id, _task=None)

@@ -66,6 +66,34 @@ def test_orders_reach_the_world(
     assert world.powers[FIRST] is Power.ACTIVE
 
 
+def test_a_rebuild_reaches_the_world_and_keeps_what_is_off_off(demo: Client, cloud: Cloud, world: IdleWorld) -> None:
+    order = {"rebuild": {"imageRef": IMAGE}}
+    before = show(demo)
+    answer = act(demo, order)
+    assert (answer.status, answer.body["server"]["id"]) == (202, FIRST)
+    cloud.settle()
+    assert (world.rebuilt, show(demo)["status"]) == ([FIRST], "ACTIVE")
+    assert show(demo)["addresses"] == before["addresses"]
+    act(demo, {"os-stop": None})
+    cloud.settle()
+    assert act(demo, order).body["server"]["status"] == "REBUILD"
+    cloud.settle()
+    assert show(demo)["status"] == "SHUTOFF"
+
+
+def test_what_is_no_rebuild(demo: Client, cloud: Cloud, world: IdleWorld) -> None:
+    assert act(demo, {"rebuild": {}}).status == 400
+    assert act(demo, {"rebuild": {"imageRef": HA_LAB}}).status == 400
+    act(demo, {"pause": None})
+    cloud.settle()
+    refused = act(demo, {"rebuild": {"imageRef": IMAGE}})
+    assert refused.status == 409
+    assert refused.body["conflictingRequest"]["message"] == (
+        f"Cannot 'rebuild' instance {FIRST} while it is in vm_state paused"
+    )
+    assert world.rebuilt == []
+
+
 def test_the_port_of_a_stopped_server_is_down(demo: Client, cloud: Cloud) -> None:
     act(demo, {"os-stop": None})
     cloud.settle()
