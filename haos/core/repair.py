@@ -79,7 +79,7 @@ FOLLOWS = frozenset({"role", "vip", "dual-active", "no-active", "no-backup", "ob
 BEYOND = frozenset({"instance", "gone", "unreachable", "vip-taken"})
 """Troubles that no repair can end."""
 INSIDE = (InstallKeepalived, RemovePair, Configure, Activate)
-_NAMED = (EnablePort, TrustKey, EndTest, DropWeight, *INSIDE)
+_NAMED = (UndoFault, EnablePort, TrustKey, EndTest, DropWeight, *INSIDE)
 
 
 def openings(view: CloudView, looks: Looks) -> tuple[Opening, ...]:

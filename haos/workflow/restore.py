@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haos.core.intent import pending
 from haos.core.model import Node, Pair, Port
+from haos.core.power import may_answer
 from haos.errors import Interrupted, LeftoverError, RemoteError
 from haos.workflow.context import Context
 from haos.workflow.intent import restore_intents
@@ -75,7 +76,7 @@ def undo_announced(
         return done, nodes, ports
     nodes, ports = pair_nodes(ctx.cloud, pair)
     for intent in pending(pair, reservation):
-        if intent.port_id in nodes:
+        if intent.port_id in nodes and may_answer(nodes[intent.port_id].instance):
             _await_login(nodes[intent.port_id], ctx)
     return done, nodes, ports
 

@@ -472,3 +472,20 @@ def test_a_trial_failover_only_where_it_is_wanted() -> None:
     assert ended.verification is not None
     assert [leg.label for leg in ended.verification.legs] == ["withdraw", "failback"]
     assert len(world.effects.names) > before
+
+
+def test_a_fault_that_is_announced_accounts_for_the_node_that_does_not_answer() -> None:
+    world = settled(made())
+    announce(world)
+    assert prepared(world).beyond == ()
+
+
+def test_an_instance_that_is_off_is_not_waited_for_once_its_fault_is_undone() -> None:
+    world = settled(made())
+    announce(world)
+    preferred = nodes(world)[0]
+    FakeCloud(world).instance_action(preferred.instance.id, InstanceAction.STOP)
+    before_s = world.clock.now
+    ended = repaired(world)
+    assert [beyond.code for beyond in ended.beyond] == ["instance"]
+    assert world.clock.now - before_s < 60.0
