@@ -27,6 +27,7 @@ from haos.core.repair import (
     unproven_checks,
     weights,
 )
+from haos.core.replace import goes_on
 from haos.core.status import NodeView, Trouble
 from haos.core.troubles import create_command
 from haos.errors import UnsatisfiableError
@@ -212,8 +213,13 @@ def _floating(draft: _Draft) -> FloatingChoice:
 
 
 def _plan_rest(draft: _Draft, _: CreateRequest) -> tuple[Plan, Seen]:
-    """Plan for a pair that has lost a node: what the others need that does not depend on that one's address."""
+    """Plan for a pair that has lost a node: what the others need that does not depend on that one's address.
+
+    Raises UnsatisfiableError where nodes are being exchanged, as a plan for all of them does.
+    """
     seen, pair, place = draft.seen, draft.examined.view.pair, draft.seen.place
+    if exchange := goes_on(pair, {node.port.id: node.name for node in place.nodes}):
+        raise UnsatisfiableError(exchange[0], hint=exchange[1])
     found = {node.port.id: node for node in place.nodes}
 
     def marked(member: Member) -> Member:

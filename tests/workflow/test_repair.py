@@ -14,7 +14,7 @@ from haos.core.floating import FloatingWish
 from haos.core.intent import Intent
 from haos.core.model import AddressPair, InstanceAction, Port, SecurityGroup, SecurityRule, ServiceCheck
 from haos.core.repair import TrustKey
-from haos.errors import CloudError, Interrupted, RemoteError
+from haos.errors import CloudError, Interrupted, RecordError, RemoteError
 from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import Repaired, request_of
@@ -489,3 +489,18 @@ def test_an_instance_that_is_off_is_not_waited_for_once_its_fault_is_undone() ->
     ended = repaired(world)
     assert [beyond.code for beyond in ended.beyond] == ["instance"]
     assert world.clock.now - before_s < 60.0
+
+
+def test_a_record_that_its_nodes_contradict_is_not_gone_by() -> None:
+    for gone in (False, True):
+        world = settled(made())
+        _, backup = nodes(world)
+        lose_pair(world)
+        reservation = find_pair(FakeCloud(world), "web")[1]
+        world.ports[reservation.id] = replace(reservation, description=recorded(world).replace("a=100", "a=900"))
+        if gone:
+            del world.instances[backup.instance.id], world.nodes[backup.instance.id]
+        before = world.snapshot()
+        with pytest.raises(RecordError):
+            repaired(world)
+        assert world.snapshot() == before
