@@ -13,13 +13,14 @@ from haos.core.fault import FaultOrder
 from haos.core.floating import FloatingWish
 from haos.core.intent import Intent
 from haos.core.model import AddressPair, InstanceAction, Port, SecurityGroup, SecurityRule, ServiceCheck
+from haos.core.node import NodeFacts
 from haos.core.repair import TrustKey
 from haos.errors import CloudError, Interrupted, RecordError, RemoteError
 from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import Repaired, request_of
 from haos.workflow.repair_plan import RepairPlan
-from haos.workflow.request import CreateRequest
+from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.status import status
 from tests.fakes import (
@@ -504,3 +505,62 @@ def test_a_record_that_its_nodes_contradict_is_not_gone_by() -> None:
         with pytest.raises(RecordError):
             repaired(world)
         assert world.snapshot() == before
+
+
+def made_in_vmac() -> World:
+    world = made()
+    ctx = context_of(world)
+    create(prepare(replace(HOWTO, mode=ModeChoice.VMAC), ctx), ctx, lambda _: None)
+    return settled(world)
+
+
+def test_a_pair_in_mode_vmac_gets_both_of_its_address_pairs_back() -> None:
+    world = made_in_vmac()
+    whole = world.snapshot()
+    lose_pair(world)
+    assert len(port_of(world, nodes(world)[1]).pairs) == 1
+    ended = repaired(world)
+    assert (ended.failed, ended.beyond, ended.well) == ((), (), True)
+    assert world.snapshot() == whole
+
+
+def in_two_modes(world: World) -> None:
+    """The Backup has the pair in mode garp yet: a change of mode was broken off."""
+    earlier = settled(made())
+    nodes(world)[1].files = dict(nodes(earlier)[1].files)
+
+
+def test_no_node_changes_its_mode_while_another_is_kept_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two modes do not understand each other: both nodes would turn Active."""
+    world = made_in_vmac()
+    in_two_modes(world)
+    facts = FakeNode.facts
+
+    def full(self: FakeNode, mac: str) -> NodeFacts:
+        return replace(facts(self, mac), free_mb=1 if self is nodes(world)[0] else 1000)
+
+    monkeypatch.setattr(FakeNode, "facts", full)
+    files = [dict(node.files) for node in nodes(world)]
+    ended = repaired(world)
+    assert [(beyond.code, beyond.where) for beyond in ended.beyond] == [
+        ("disk-full", "ha_second"),
+        ("mode", "ha_first"),
+    ]
+    assert [dict(node.files) for node in nodes(world)] == files
+
+
+def test_a_second_look_that_shows_the_same_again_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else takes the address pair off as often as haos puts it there."""
+    world = settled(made())
+    lose_pair(world)
+    plain, begun = FakeCloud.ports, len(world.effects.names)
+
+    def contrary(self: FakeCloud, network_id: str) -> tuple[Port, ...]:
+        if len(world.effects.names) > begun:
+            lose_pair(world)
+        return plain(self, network_id)
+
+    monkeypatch.setattr(FakeCloud, "ports", contrary)
+    ended = repaired(world)
+    assert len(world.effects.names) - begun == 2, "each port once"
+    assert not ended.status.healthy
