@@ -7,6 +7,7 @@ haos's gives two nodes one priority. So a run that was killed is known again, an
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -217,10 +218,15 @@ def _without(members: Sequence[Member], ports: Set[str]) -> tuple[Member, ...]:
 
 
 def goes_on(pair: Pair, names: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return (what is under way, the command that goes on with it), where an exchange is; `names` by port id."""
+    """Return (what is under way, the command that goes on with it), where an exchange is.
+
+    `names`, or ids, of the instances that are there, by port id; where the new one is gone, it is taken back.
+    """
     found = under_way(pair)
     if found is None:
         return None
-    old, new = (names.get(member.port_id, member.port_id) for member in found)
+    there = [bool(names.get(member.port_id)) for member in found]
+    old, new = (names.get(member.port_id) or member.port_id for member in found)
     said = f"{old} is being replaced by {new}, or that was broken off"
-    return said, f"haos replace-node {pair.name} --old {old} --new {new}"
+    goes, comes = (new, old) if there == [True, False] else (old, new)
+    return said, shlex.join(["haos", "replace-node", pair.name, "--old", goes, "--new", comes])

@@ -203,7 +203,8 @@ def refuse_orphan(seen: Preflight) -> None:
 
 def refuse_contradiction(request: CreateRequest, pair: Pair, seen: Preflight) -> None:
     """Refuse a request that contradicts the pair that is there. Raises UnsatisfiableError or UsageError."""
-    if exchange := goes_on(pair, {node.port.id: node.name for node in seen.place.nodes}):
+    owners = {port.id: port.device_id for port in seen.place.ports}
+    if exchange := goes_on(pair, owners | names_on(seen.place.nodes)):
         raise UnsatisfiableError(exchange[0], hint=exchange[1])
     another = "choose another --name, or haos teardown it first"
     if {member.port_id for member in pair.members} != {node.port.id for node in seen.place.nodes}:

@@ -121,14 +121,15 @@ class Run:
             raise_target(move, self._probe, undos, self._ctx)
 
     def _steady(self, pair: Pair, nodes: tuple[Node, ...]) -> tuple[Node | None, dict[str, Sight]]:
-        """Wait until one node is Active and another one ready; None where that does not come about."""
-        ctx, timing = self._ctx, pair.timing
+        """Wait until one node is Active and, if it is the old one, another is ready; None if that does not come."""
+        ctx, timing, old = self._ctx, pair.timing, self._exchange.old
         deadline_s = ctx.clock.now_s() + 6 * timing.advertisement_interval_s + SETTLE_TIMEOUT_S
         while True:
             sights = sights_of(pair, nodes, ctx)
             active = one_active(nodes, sights)
-            ready = any(is_ready(pair, sight) for sight in sights.values())
-            if (active is not None and ready) or ctx.clock.now_s() >= deadline_s:
+            leaves = active is not None and old is not None and active.port.id == old.member.port_id
+            settled = active is not None and (not leaves or any(is_ready(pair, sight) for sight in sights.values()))
+            if settled or ctx.clock.now_s() >= deadline_s:
                 return active, sights
             ctx.clock.sleep(POLL_S)
 

@@ -111,9 +111,17 @@ def test_the_record_says_itself_that_an_exchange_is_under_way_and_of_whom(count:
 
 def test_the_command_that_goes_on_is_said() -> None:
     both = with_both(pair_of(), pair_of().members[0], NEW)
-    assert goes_on(both, {IDS[0]: "web1"}) == (
+    assert goes_on(both, {IDS[0]: "web1", NEW.port_id: "web 3"}) == (
+        "web1 is being replaced by web 3, or that was broken off",
+        "haos replace-node web --old web1 --new 'web 3'",
+    )
+    assert goes_on(both, {NEW.port_id: "web3"}) == (
+        f"{IDS[0]} is being replaced by web3, or that was broken off",
+        f"haos replace-node web --old {IDS[0]} --new web3",
+    )
+    assert goes_on(both, {IDS[0]: "web1", NEW.port_id: ""}) == (
         f"web1 is being replaced by {NEW.port_id}, or that was broken off",
-        f"haos replace-node web --old web1 --new {NEW.port_id}",
+        f"haos replace-node web --old {NEW.port_id} --new web1",
     )
     assert goes_on(pair_of(), {}) is None
 

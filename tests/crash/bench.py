@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from haos.lab import control
-from tests.crash.state import State, Watcher, difference
-from tests.lab.main_job import NODES, eventually, on
+from tests.crash.state import INSTANCES, State, Watcher, difference
+from tests.lab.main_job import eventually, on
 
 KILLED = -9
 ENDED_S = 30.0
@@ -164,13 +164,13 @@ PURGE = "sudo apt-get purge -y -qq --autoremove keepalived >/dev/null 2>&1"
 
 @contextmanager
 def preinstalled(lab: str) -> Iterator[None]:
-    """Have keepalived on the nodes as their owner would have installed it, and take it away again."""
-    for node in NODES:
+    """Have keepalived on all instances as their owner would have installed it, and take it away again."""
+    for node in INSTANCES:
         on(lab, node, INSTALL)
     try:
         yield
     finally:
-        for node in NODES:
+        for node in INSTANCES:
             on(lab, node, PURGE)
 
 

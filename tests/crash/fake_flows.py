@@ -11,15 +11,19 @@ from haos.core.model import ServiceCheck
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.repair import repair
+from haos.workflow.replace import ReplaceRequest, replace_node
+from haos.workflow.replace import prepare as prepare_replace
 from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.teardown import teardown
 from tests.fake_floating import add_floating_ip
-from tests.fakes import World, context_of, howto_world, routed_world
+from tests.fakes import World, add_instance, context_of, howto_world, routed_world
 
 Act = Callable[[World], None]
 PAIR = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 WEB = replace(PAIR, name="web", checks=(ServiceCheck("tcp:80"),), verify=False)
 BESIDE = replace(PAIR, name="beside", nodes=("ha_second", "ha_first"), verify=False)
+FIRST = replace(PAIR, verify=False)
+BOTH = ("ha_first-ha_second", "beside")
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,25 @@ def drifting(world: World) -> None:
     world.elect()
 
 
+def with_another() -> World:
+    """Return the howto's cloud with one instance more."""
+    world = howto_world()
+    add_instance(world, "ha_third", 35, "fa:16:3e:00:00:35")
+    return world
+
+
+def replacing(world: World, *, verify: bool = True) -> None:
+    """Replace the Active node of the pair that is named after its nodes."""
+    ctx = context_of(world)
+    request = ReplaceRequest("ha_first", "ha_third", "ha_first-ha_second", verify=verify, purge=True)
+    replace_node(prepare_replace(request, ctx), ctx)
+
+
+def replacing_unproven(world: World) -> None:
+    """Do that where the only VIP of this world is two pairs': no proof is to be had of it."""
+    replacing(world, verify=False)
+
+
 def repairing(world: World) -> None:
     """Repair the only pair."""
     ctx = context_of(world)
@@ -142,6 +165,8 @@ FLOWS = (
         FakeFlow(f"teardown floating {what}", with_spare, tearing_down(), [creating(FLOATING[what])])
         for what in FLOATING
     ),
+    FakeFlow("replace", with_another, replacing, [creating(PAIR)]),
+    FakeFlow("replace beside another", with_another, replacing_unproven, [creating(BESIDE), creating(FIRST)], BOTH),
     FakeFlow(
         "repair", lambda: howto_world(keepalived="2.2.7", existing=False), repairing, [creating(PAIR), drifting]
     ),

@@ -10,6 +10,8 @@ from tests.lab.main_job import CREATE
 Argv = tuple[str, ...]
 MADE = (*CREATE, "--no-verify")
 TEARDOWN = ("teardown", "--purge")
+# The Active node, for the one instance that is left; nobody watches then.
+REPLACE = ("replace-node", "--old", "ha_first", "--new", "observer", "--no-observer", "--no-verify")
 
 
 class Place(enum.StrEnum):
@@ -64,6 +66,12 @@ FLOWS = {
             ends_bare=True,
         ),
         making("install", preinstalled=False),
+        Flow(
+            "replace",
+            REPLACE,
+            (Way("the same again", REPLACE, Place.DONE), Way("teardown --purge", TEARDOWN, Place.BARE)),
+            setup=(MADE,),
+        ),
         making("profile", "--profile", "fast", "--no-verify", setup=(MADE,)),
         making("to-vmac", "--mode", "vmac", "--no-verify", setup=(MADE,), fabric="learning"),
         making("to-garp", "--mode", "garp", "--no-verify", setup=((*MADE, "--mode", "vmac"),), fabric="learning"),

@@ -12,7 +12,7 @@ from haos.core.model import Pair, Port
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.replace import Replaced, ReplaceRequest, prepare, replace_node
-from haos.workflow.request import CreateRequest
+from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.switchover import prepare as prepare_switchover
 from haos.workflow.switchover import switchover
 from tests.fakes import FakeNode, World, add_instance, context_of, howto_world
@@ -34,6 +34,7 @@ KINDS = {
     "five": request_for(5),
     "nopreempt": replace(request_for(2), preempt_delay_s=None, preempt=False),
     "bfd": replace(request_for(2), bfd=True),
+    "vmac": replace(request_for(2), mode=ModeChoice.VMAC),
 }
 
 

@@ -21,6 +21,7 @@ from haos.errors import (
     UsageError,
     VerificationError,
 )
+from haos.workflow import repair
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.replace import ReplaceRequest, prepare, replace_node
@@ -141,15 +142,20 @@ def test_the_old_nodes_package_goes_only_where_haos_installed_it_and_it_is_wante
     assert node(world, "ha_third").package == "2.2.7", "that one was there before"
 
 
+def test_beside_a_node_that_is_gone_too_the_active_one_is_replaced_and_that_one_stays_in_the_record() -> None:
+    world = made("three")
+    lost = lose(world, "ha_third")
+    replaced = exchange(world)
+    assert replaced.prepared.exchange.way is Way.BESIDE
+    assert list(priorities(world)) == [NEW, "ha_second", lost]
+    assert node(world, NEW).files[NAME].peers == (node(world, "ha_second").address,)
+    exchange(world, old=lost, new="ha_fourth")
+    settled(world, NEW, "ha_second", "ha_fourth")
+
+
 def test_two_of_three_nodes_are_gone_and_are_replaced_one_after_the_other() -> None:
     world = made("three")
-    lost = [member.port_id for member in recorded(world).members[:2]]
-    for name in NODES[:2]:
-        port = port_of(world, name)
-        instance_id = node(world, name).instance.id
-        del world.ports[port.id], world.instances[instance_id], world.nodes[instance_id]
-    world.elect()
-    world.clock.sleep(30)
+    lost = [lose(world, name) for name in NODES[:2]]
     exchange(world, old=lost[0], new=NEW)
     assert list(priorities(world)) == [NEW, lost[1], "ha_third"]
     exchange(world, old=lost[1], new="ha_fourth")
@@ -323,6 +329,44 @@ def test_half_way_it_can_be_taken_back_by_exchanging_the_two_the_other_way_round
     exchange(world, old=NEW, new=OLD)
     settled(world, OLD, "ha_second")
     assert priorities(world) == before
+
+
+def lose(world: World, name: str) -> str:
+    """Delete a node with its port, and return the port's id."""
+    port, instance_id = port_of(world, name), node(world, name).instance.id
+    del world.ports[port.id], world.instances[instance_id], world.nodes[instance_id]
+    world.elect()
+    world.clock.sleep(30)
+    return port.id
+
+
+def test_half_way_the_old_node_is_deleted_and_the_same_goes_on_by_its_port() -> None:
+    world = made()
+    _half_done(world)
+    exchange(world, old=lose(world, OLD))
+    settled(world, NEW, "ha_second")
+
+
+def test_half_way_the_new_node_is_deleted_and_it_is_taken_back() -> None:
+    world = made()
+    _half_done(world)
+    lost = lose(world, NEW)
+    [trouble] = [one for one in status(None, None, context_of(world)).troubles if one.code == "replacement"]
+    assert trouble.remedy == f"haos replace-node web --old {lost} --new ha_first"
+    exchange(world, old=lost, new=OLD)
+    settled(world, OLD, "ha_second")
+
+
+def test_half_way_create_and_repair_refuse_it_with_the_command_that_goes_on() -> None:
+    world = made()
+    _half_done(world)
+    ctx = context_of(world)
+    goes_on = f"haos replace-node web --old ha_first --new {node(world, NEW).instance.id}"
+    with pytest.raises(UnsatisfiableError, match="ha_first is being replaced by") as error:
+        prepare_create(KINDS["two"], ctx)
+    assert error.value.hint == goes_on
+    with pytest.raises(UnsatisfiableError, match="ha_first is being replaced by ha_new"):
+        repair.prepare(None, None, ctx)
 
 
 def test_without_an_observer_it_is_kept_and_unknown() -> None:
