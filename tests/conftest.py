@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
 
 # How long an example takes says something of the machine and what else it does, nothing of the code.
 settings.register_profile("haos", deadline=None)
@@ -15,3 +20,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print the numbers that tests have recorded, which xdist's workers could not."""
+    for numbers in _recorded(terminalreporter):
+        terminalreporter.write_line(numbers)
+
+
+def _recorded(reporter: TerminalReporter) -> Iterator[str]:
+    for report in (*reporter.stats.get("passed", ()), *reporter.stats.get("failed", ())):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "numbers":
+                yield str(value)

@@ -175,11 +175,11 @@ def preinstalled(lab: str) -> Iterator[None]:
 
 
 @contextmanager
-def bench_on(lab: str) -> Iterator[Bench]:
-    """Have a bench on a lab that runs."""
+def bench_on(lab: str, *, wide: bool = False) -> Iterator[Bench]:
+    """Have a bench on a lab that runs; `wide` as Watcher's."""
     # A socket's path is short: pytest's own folders are too deep.
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
-        bench = Bench(lab, Path(folder), Watcher(lab, Path(folder)))
+        bench = Bench(lab, Path(folder), Watcher(lab, Path(folder), wide))
         try:
             yield bench
         finally:

@@ -85,8 +85,11 @@ class Enumeration:
         return _points(ended)
 
     def _setup(self) -> None:
-        for argv in self.flow.setup:
-            self._command(argv)
+        for step in self.flow.setup:
+            if callable(step):
+                step(self.bench.lab)
+            else:
+                self._command(step)
         if Place.START not in self._states:
             self._states[Place.START] = self.bench.steady()
         else:
@@ -173,7 +176,7 @@ class Enumeration:
             self.flow.ways, key=lambda one: (one.name in done, one.ends != Place.START, one.ends != Place.BARE)
         )
 
-    def _take(self, way: Way, point: Point) -> None:
+    def _take(self, way: Way, point: object) -> None:
         ended = self.bench.run(way.argv)
         left = self.bench.becomes(self._states[way.ends])
         self.tally.reruns[way.name] = self.tally.reruns.get(way.name, 0) + 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.lab.main_job import CREATE
+from tests.lab.main_job import CREATE, NODES, cloud, on
 
 Argv = tuple[str, ...]
+Step = Argv | Callable[[str], None]
+"""A command of haos, or what somebody else does on a lab."""
 MADE = (*CREATE, "--no-verify")
 TEARDOWN = ("teardown", "--purge")
 # The Active node, for the one instance that is left; nobody watches then.
@@ -38,20 +41,33 @@ class Flow:
     name: str
     command: Argv
     ways: tuple[Way, ...]
-    setup: tuple[Argv, ...] = ()
+    setup: tuple[Step, ...] = ()
     ends_bare: bool = False
     fabric: str = "ovs"
     preinstalled: bool = True
 
 
 def making(
-    name: str, *more: str, setup: tuple[Argv, ...] = (), fabric: str = "ovs", preinstalled: bool = True
+    name: str, *more: str, setup: tuple[Step, ...] = (), fabric: str = "ovs", preinstalled: bool = True
 ) -> Flow:
     """Return the flow of a create: the same again completes it, and teardown takes all of it away."""
     command = (*CREATE, *more)
     again = Way("the same again", command, Place.DONE)
     undone = Way("teardown --purge", TEARDOWN, Place.BARE)
     return Flow(name, command, (again, undone), setup, fabric=fabric, preinstalled=preinstalled)
+
+
+def drift(lab: str) -> None:
+    """Take away by hand what a pair stands on: address pairs and group of a port, a daemon, a file."""
+    first, second = NODES
+    network = cloud(lab).network
+    [reservation] = network.ports(device_owner="haos:vip")
+    vip = reservation.fixed_ips[0]["ip_address"]
+    for port in network.ports(device_owner="compute:nova"):
+        if any(pair["ip_address"] == vip for pair in port.allowed_address_pairs):
+            network.update_port(port.id, allowed_address_pairs=[], security_groups=port.security_group_ids[:1])
+    on(lab, second, "sudo systemctl disable -q --now keepalived")
+    on(lab, first, "sudo rm /etc/keepalived/keepalived.conf && sudo systemctl restart keepalived")
 
 
 FLOWS = {
@@ -73,6 +89,16 @@ FLOWS = {
             setup=(MADE,),
         ),
         making("profile", "--profile", "fast", "--no-verify", setup=(MADE,)),
+        Flow(
+            "repair",
+            ("repair", "--no-verify"),
+            (
+                Way("the same again", ("repair", "--no-verify"), Place.DONE),
+                Way("create", MADE, Place.DONE),
+                Way("teardown --purge", TEARDOWN, Place.BARE),
+            ),
+            setup=(MADE, drift),
+        ),
         making("to-vmac", "--mode", "vmac", "--no-verify", setup=(MADE,), fabric="learning"),
         making("to-garp", "--mode", "garp", "--no-verify", setup=((*MADE, "--mode", "vmac"),), fabric="learning"),
     )

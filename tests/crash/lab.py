@@ -1,25 +1,43 @@
-"""The enumeration as a test: the numbers are printed past pytest's capture, the differences are its failure."""
+"""The enumeration as a test: the numbers go into the summary of pytest, the differences are its failure."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from tests.crash.bench import bench_on, preinstalled
-from tests.crash.enumeration import Enumeration, Tally
+from tests.crash.chance import Chances
+from tests.crash.enumeration import Enumeration
 from tests.crash.flows import FLOWS
 
+Record = Callable[[str, object], None]
 
-def enumerate_on(lab: str, name: str, *, every: int = 1) -> Tally:
-    """Enumerate a flow on a lab that runs, and leave the lab as it was."""
+
+@dataclass(frozen=True)
+class Wanted:
+    """How much of a flow: one point of `every`, or so many chains of runs killed at random times."""
+
+    every: int = 1
+    chains: int = 0
+    seed: int = 1
+
+
+def enumerate_on(lab: str, name: str, wanted: Wanted) -> tuple[str, list[str]]:
+    """Enumerate a flow on a lab that runs, leave the lab as it was, and return the numbers and the differences."""
     flow = FLOWS[name]
-    with preinstalled(lab) if flow.preinstalled else nullcontext(), bench_on(lab) as bench:
-        return Enumeration(flow, bench).run(every=every)
+    before = preinstalled(lab) if flow.preinstalled else nullcontext()
+    with before, bench_on(lab, wide=not flow.preinstalled) as bench:
+        if wanted.chains:
+            chances = Chances(flow, bench, wanted.seed)
+            return chances.chains(wanted.chains), chances.tally.differences
+        tally = Enumeration(flow, bench).run(every=wanted.every)
+        assert tally.points * wanted.every >= 2 * tally.effects, "no effect was passed over"
+        return str(tally), tally.differences
 
 
-def hold(lab: str, name: str, *, every: int = 1) -> None:
-    """Fail unless nothing is lost at any point of a flow."""
-    tally = enumerate_on(lab, name, every=every)
-    print(f"\n{tally}", file=sys.__stdout__, flush=True)
-    assert not tally.differences, "\n\n".join(tally.differences)
-    assert tally.points >= tally.effects, "no effect was passed over"
+def hold(lab: str, name: str, record: Record, wanted: Wanted | None = None) -> None:
+    """Fail unless nothing is lost at any point of a flow; the numbers are recorded for the summary."""
+    numbers, differences = enumerate_on(lab, name, wanted or Wanted())
+    record("numbers", numbers)
+    assert not differences, "\n\n".join(differences)

@@ -40,7 +40,8 @@ hashed /etc /root /home /run/haos /run/haos.lock /run/lock /tmp /var/tmp | part 
 # time, and ends by itself.
 listed /run /tmp /var/tmp /var/lib | grep -v -e ' /run/systemd/journal/streams/' -e ' /run/systemd/units/' \
     -e ' /var/lib/dpkg/' -e ' /var/lib/apt/' -e systemd-timedated | part tree
-find /usr -xdev -printf '%y %m %u %g %s %p %l\n' | sort | sha256sum | part usr
+# Most of the time that all of this takes; only packages change anything there.
+[ "$WIDE" = no ] || find /usr -xdev -printf '%y %m %u %g %s %p %l\n' | sort | sha256sum | part usr
 dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | part package
 systemctl show keepalived.service \
     -p LoadState,ActiveState,SubState,UnitFileState,DropInPaths,NeedDaemonReload | part unit

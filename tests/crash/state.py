@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from haos.lab import control
-from tests.lab.main_job import cloud
+from tests.lab.main_job import NODES, cloud
 
 State = frozenset[str]
-INSTANCES = ("ha_first", "ha_second", "observer")
 REST_S = 120
 """How long a script may go on whose haos was killed; the longest of them waits for a package manager."""
 KINDS = ("networks", "subnets", "routers", "ports", "security-groups", "floatingips")
@@ -28,10 +27,14 @@ _SCRIPT = (Path(__file__).parent / "node_state.sh").read_text(encoding="utf-8")
 
 @dataclass
 class Watcher:
-    """Reads the state of one lab, over ssh connections of its own that stay."""
+    """Reads the state of one lab, over ssh connections of its own that stay.
+
+    `wide` is for commands that install or verify: it takes in what packages bring, and the observer.
+    """
 
     lab: str
     sockets: Path
+    wide: bool = False
     born: frozenset[str] = frozenset()
     """Ids that were there at first; any other is one that a second run would have made otherwise."""
     _api: Any = None
@@ -40,7 +43,7 @@ class Watcher:
     def __post_init__(self) -> None:
         """Connect, and remember which resources are there."""
         self._api = cloud(self.lab)
-        for name in INSTANCES:
+        for name in self.instances:
             argv = control.ssh_argv(self.lab, name, ["sudo sh -s"])
             kept = [
                 "-o",
@@ -53,20 +56,27 @@ class Watcher:
             self._ssh[name] = [argv[0], *kept, *argv[1:]]
         self.born = frozenset(str(each["id"]) for found in self._resources().values() for each in found)
 
+    @property
+    def instances(self) -> tuple[str, ...]:
+        """Those on which something could change."""
+        return (*NODES, "observer") if self.wide else NODES
+
     def close(self) -> None:
         """End the connections."""
-        for name in INSTANCES:
+        for name in self.instances:
             exit_ = ["ssh", "-S", f"{self.sockets}/{name}", "-O", "exit", name]
             subprocess.run(exit_, check=False, capture_output=True, timeout=20)
 
     def look(self, *, live: bool = False) -> State:
         """Return the state once the nodes are at rest; `live` asks keepalived too what it runs."""
-        with ThreadPoolExecutor(len(INSTANCES)) as pool:
-            seen = list(pool.map(lambda name: self._node(name, live), INSTANCES))
+        with ThreadPoolExecutor(len(self.instances)) as pool:
+            seen = list(pool.map(lambda name: self._node(name, live), self.instances))
         return frozenset(self._cloud()) | frozenset().union(*seen)
 
     def _node(self, name: str, live: bool) -> set[str]:
-        script = f"{{ REST_S={REST_S} LIVE={'yes' if live else 'no'}\n{_SCRIPT}\n}} </dev/null\n"
+        words = {"REST_S": REST_S, "LIVE": _yes(live), "WIDE": _yes(self.wide)}
+        said = " ".join(f"{word}={value}" for word, value in words.items())
+        script = f"{{ {said}\n{_SCRIPT}\n}} </dev/null\n"
         ended = subprocess.run(
             self._ssh[name], input=script, capture_output=True, text=True, check=False, timeout=REST_S + 60
         )
@@ -105,6 +115,10 @@ class Watcher:
         if rules := kept.get("security_group_rules"):
             kept["security_group_rules"] = _rules(rules, {"id", "created_at"} if fresh else set())
         return kept
+
+
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
 
 
 def _rules(rules: Iterable[Mapping[str, Any]], more: set[str]) -> list[str]:

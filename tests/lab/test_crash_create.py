@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.lab import hold
+from tests.crash.lab import Record, hold
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
-def test_create_killed_anywhere_loses_nothing(lab_name: str) -> None:
-    hold(lab_name, "create")
+def test_create_killed_anywhere_loses_nothing(lab_name: str, record_property: Record) -> None:
+    hold(lab_name, "create", record_property)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.lab import hold
+from tests.crash.lab import Record, hold
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
-def test_teardown_killed_anywhere_loses_nothing(lab_name: str) -> None:
-    hold(lab_name, "teardown")
+def test_teardown_killed_anywhere_loses_nothing(lab_name: str, record_property: Record) -> None:
+    hold(lab_name, "teardown", record_property)
