@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from haos.adapters.openssh_client import AddressChoice, Endpoint, SshOptions, ch
 from haos.adapters.openssh_connection import CommandResult, Connection
 from haos.adapters.openssh_errors import NotReadyError
 from haos.adapters.openssh_master import Master
+from haos.adapters.workdir import Workdir
 from haos.core.model import Instance
 from haos.errors import RemoteError
 
@@ -26,7 +25,6 @@ __all__ = ["AddressChoice", "CommandResult", "Connection", "SshGateway", "SshOpt
 T = TypeVar("T")
 
 READY_TIMEOUT_S = 30.0
-_SOCKET_FOLDER_LIMIT = 60  # a UNIX socket's path is at most 107 bytes, of which ssh and we need some
 
 
 class SshGateway:
@@ -50,7 +48,8 @@ class SshGateway:
         options.check()
         self._options = options
         self._ready_timeout_s = ready_timeout_s
-        self._workdir = _private_folder()
+        self._folder = Workdir()
+        self._workdir = self._folder.path
         self._host_keys = HostKeys(
             KnownHostsCache(cache_dir),
             self._workdir,
@@ -99,7 +98,7 @@ class SshGateway:
             master.stop()
         for connection in connections:
             connection.close()
-        shutil.rmtree(self._workdir, ignore_errors=True)
+        self._folder.remove()
 
     def _open(self, target: Endpoint) -> Master:
         until_s = time.monotonic() + self._ready_timeout_s
@@ -135,11 +134,3 @@ def _patiently(action: Callable[[], T], until_s: float) -> T:
         with attempt:
             return action()
     raise AssertionError("tenacity ends by a result or by an error")
-
-
-def _private_folder() -> Path:
-    """Make a folder (0700) for sockets, with a path short enough and free of what ssh expands."""
-    parent = tempfile.gettempdir()
-    if len(parent) > _SOCKET_FOLDER_LIMIT or any(char in parent for char in "%$ \"'\\"):
-        parent = "/tmp"  # noqa: S108 - mkdtemp makes the private folder in it
-    return Path(tempfile.mkdtemp(prefix="haos-", dir=parent))
