@@ -7,7 +7,8 @@ lost by the next change, an allocation pool that was not told would be no reason
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
 
@@ -28,6 +29,15 @@ def unreadable(what: str, why: str, field: str = "") -> CloudError:
     missing = _EXTENSIONS.get(field)
     hint = f"haos needs Neutron's extension {missing}: openstack extension list --network" if missing else _HINT
     return CloudError(f"{what}: the cloud did not answer as the API does: {why}", hint=hint)
+
+
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turn what keystoneauth trips over, in a login or a catalog that is none, into CloudError."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise unreadable(f"cannot {what}", f"{type(error).__name__} {_shown(str(error))}") from error
 
 
 def part(answer: object, key: str, what: str) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from keystoneauth1.adapter import Adapter
 from haos.adapters.clock import SystemClock
 from haos.adapters.cloud_access import forbidden
 from haos.adapters.cloud_errors import BusyError, PassingError, translated
-from haos.adapters.cloud_fields import parts, unreadable
+from haos.adapters.cloud_fields import parts, understood, unreadable
 from haos.errors import AuthenticationError, CloudError, NotFoundError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Rest:
         def once() -> requests.Response:
             timeout = max(1.0, min(self._adapter.session.timeout or DEADLINE_S, end - _clock.now_s()))
             try:
-                with translated(what):
+                with translated(what), understood(what):
                     return self._adapter.request(
                         path,
                         method,

@@ -17,6 +17,7 @@ from haos import __version__
 from haos.adapters.cloud import OpenStackCloud
 from haos.adapters.cloud_config import cloud_region, secrets_of
 from haos.adapters.cloud_errors import PassingError, public_url, translated
+from haos.adapters.cloud_fields import understood
 from haos.adapters.cloud_rest import DEADLINE_S, RETRIES, Rest, patiently
 from haos.errors import AuthenticationError, CloudError, NotFoundError
 
@@ -110,8 +111,9 @@ def _tell(session: requests.Session, on_request: OnRequest) -> None:
 def _authenticate(region: CloudRegion, session: Session) -> None:
     where = public_url(str(region.get_auth_args().get("auth_url", "the cloud")))
     try:
-        with translated(f"authenticate at {where}"):
+        with translated(f"authenticate at {where}"), understood(f"authenticate at {where}"):
             session.get_token()
+            session.get_project_id()
     except NotFoundError as error:
         if "Application Credential" in error.reason:  # Keystone's word for one that was deleted
             hint = "openstack application credential list; openstack application credential create NAME"
@@ -132,7 +134,7 @@ def _rest(
         rate_limit=region.get_rate_limit(service),
         concurrency=region.get_concurrency(service),
     )
-    with translated(f"find the {service} service"):
+    with translated(f"find the {service} service"), understood(f"find the {service} service"):
         endpoint = region.get_endpoint(service) or adapter.get_endpoint()
     if not endpoint:
         where = f" in region {adapter.region_name}" if adapter.region_name else ""

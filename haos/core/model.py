@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -310,6 +311,9 @@ class Pair:
         return any(Added.GROUP in member.added for member in self.members)
 
 
+_VIRTUAL_MAC = re.compile("00:00:5e:00:0([12]):([0-9a-f]{2})")
+
+
 def virtual_mac(vrid: int, version: int) -> str:
     """Return the virtual router MAC address of a VRID (RFC 9568, section 7.3)."""
     if not 1 <= vrid <= 255:
@@ -319,9 +323,8 @@ def virtual_mac(vrid: int, version: int) -> str:
 
 def vrid_of(mac: str) -> tuple[int, int] | None:
     """Return (VRID, IP version) of a virtual router MAC, or None for any other MAC."""
-    if not mac.startswith("00:00:"):
+    if not mac.startswith("00:00:"):  # a large network has tens of thousands of others
         return None
-    head, _, tail = mac.lower().rpartition(":")
-    version = {"00:00:5e:00:01": 4, "00:00:5e:00:02": 6}.get(head)
-    vrid = int(tail, 16) if version else 0
-    return (vrid, version) if version and vrid else None
+    match = _VIRTUAL_MAC.fullmatch(mac.lower())
+    vrid = int(match[2], 16) if match else 0
+    return (vrid, 4 if match[1] == "1" else 6) if match and vrid else None

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from haos.view.formats import as_document, as_list, as_one
-from haos.view.plain import plain, shows_glyphs
+from haos.view.plain import harmless, plain, shows_glyphs, visible
 from haos.view.style import Style
-from haos.view.table import Grid, folded, table, visible
+from haos.view.table import Grid, folded, table
 
 WIDTH_IN_A_PIPE = 80
 
@@ -63,6 +63,10 @@ class Output:
         """Print a line of the result that somebody may want to copy: it is never broken."""
         self.out.print(self.text(self.out, text, style))
 
+    def script(self, text: str, end: str = "\n") -> None:
+        """Print lines that a program reads: as they are, but on a terminal, which would obey what is in them."""
+        self.out.out(visible(text) if self.out.is_terminal else text, end=end, highlight=False)
+
     def table(self, columns: Sequence[str], rows: Grid, right: Sequence[str] | None = None) -> None:
         """Print a table of a screen, no wider than the terminal."""
         for line in table(columns, rows, width=self.table_width(Style()), right=right, keep_words=True):
@@ -88,13 +92,13 @@ class Output:
         self._data(as_document(value, style))
 
     def _prose(self, console: Console, text: str, style: str, hang: int) -> None:
-        lines = folded(text, console.width, hang) if console.is_terminal else [text]
+        lines = folded(harmless(text), console.width, hang) if console.is_terminal else [text]
         for line in lines:
             console.print(self.text(console, line, style))
 
     def _data(self, text: str) -> None:
         # As it is: what a program reads is not ours to adorn.
-        self.out.out(text, end="", highlight=False)
+        self.script(text, end="")
 
     def fits_by_itself(self, style: Style) -> bool:
         """Say whether a table is fitted to the terminal without having been told to."""
@@ -112,6 +116,6 @@ class Output:
 
     @staticmethod
     def text(console: Console, text: str, style: str = "") -> Text:
-        """Return text as this console can show it, harmless whatever a name in it holds."""
-        shown = visible(text)
+        """Return a line as this console can show it, harmless whatever a name in it holds."""
+        shown = harmless(text)
         return Text(shown if shows_glyphs(console.encoding, os.environ) else plain(shown), style)

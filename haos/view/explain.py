@@ -49,7 +49,7 @@ ONLY_ID = ("-f", "value", "-c", "id")
 def show_explanation(prepared: Prepared, output: Output, logins: Logins) -> int:
     """Print the script."""
     for line in explain(prepared.plan, prepared.seen, logins):
-        output.verbatim(line)
+        output.script(line)
     return 0
 
 

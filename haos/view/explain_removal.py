@@ -34,7 +34,7 @@ class Belongings:
 def show_removal_explanation(there: Belongings, output: Output, logins: Logins) -> int:
     """Print the script."""
     for line in explain_removal(there, logins):
-        output.verbatim(line)
+        output.script(line)
     return 0
 
 

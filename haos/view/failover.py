@@ -21,9 +21,9 @@ from haos.view.failover_table import Columns, chosen_columns, leg_rows
 from haos.view.files import append, write_file
 from haos.view.nodes import nodes_of
 from haos.view.palette import painted
+from haos.view.plain import visible
 from haos.view.report_json import document
 from haos.view.style import Style
-from haos.view.table import visible
 from haos.view.tally import Tally, tallies
 from haos.view.timeline import legend, strip, window
 from haos.view.verdicts import EXIT_NOT_PROVEN, VERDICT_STYLES

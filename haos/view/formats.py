@@ -114,11 +114,14 @@ def _yaml(value: object, *, sort_keys: bool = True) -> str:
 
 
 def _csv(names: Sequence[str], rows: Grid, style: Style) -> str:
+    return "".join(_csv_row(row, style) for row in (names, *rows))
+
+
+def _csv_row(row: Sequence[object], style: Style) -> str:
+    # Python quotes what ends a line only as far as it ends lines itself: a bare "\r" would end one for others.
     text = io.StringIO()
-    writer = csv.writer(text, quoting=QUOTING[style.quote], lineterminator="\n", escapechar="\\")
-    writer.writerow(names)
-    writer.writerows(rows)
-    return text.getvalue()
+    csv.writer(text, quoting=QUOTING[style.quote], lineterminator="\r\n", escapechar="\\").writerow(row)
+    return text.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _variable(name: str, value: object, style: Style) -> str:

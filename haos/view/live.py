@@ -11,7 +11,7 @@ from haos.core.outage import LATE_S, is_lost
 from haos.core.probe import Echo, History
 from haos.view.cells import STANDS_S, Sample, cells, letters
 from haos.view.palette import painted
-from haos.view.table import visible
+from haos.view.plain import visible
 
 CELL_S = 0.05
 INDENT = "       "

@@ -10,6 +10,10 @@ from typing import TextIO
 GLYPHS = {"±": "+-", "…": "...", "→": "->", "·": ".", "█": "#", "▼": "v", "▶": ">"}
 """What haos itself prints beyond ASCII, and what stands for it."""
 ERRORS = "haos-plain"
+_OBEYED = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of surrogates, and separators of lines and paragraphs."""
+_TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+"""Characters that change the direction of what follows them, beyond the name that they are in."""
 _TABLE = str.maketrans(GLYPHS)
 
 
@@ -18,9 +22,20 @@ def plain(text: str) -> str:
     return text.translate(_TABLE)
 
 
+def visible(text: str) -> str:
+    """Return the text, with blanks for what a terminal would obey: a name must not move its cursor or turn a line."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if one != "\n" and _is_obeyed(one) else one for one in text)
+
+
 def harmless(text: str) -> str:
-    """Return the text as one line without control characters: a name in it must not move the terminal's cursor."""
-    return "".join(" " if unicodedata.category(one) == "Cc" else one for one in text)
+    """Return the same as one line: a name must not pass for another line of haos's."""
+    return visible(text).replace("\n", " ")
+
+
+def _is_obeyed(one: str) -> bool:
+    return unicodedata.category(one) in _OBEYED or unicodedata.bidirectional(one) in _TURNING
 
 
 def shows_glyphs(encoding: str | None, environ: Mapping[str, str]) -> bool:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from haos.view.table import visible
+from haos.view.plain import harmless
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,15 @@ def kept(variable: str, *words: Word) -> str:
 
 def comment(text: str) -> str:
     """Return a comment; a name in it cannot end the line."""
-    return f"# {visible(text)}".replace("\n", " ")
+    return f"# {harmless(text)}"
 
 
 def with_input(words: Sequence[Word], text: str) -> Iterator[str]:
     """Yield a command that reads a text from its standard input."""
+    lines = text.removesuffix("\n").split("\n")  # not at what else may end a line: the text arrives as it is
     end = "END"
-    while end in text.splitlines():
+    while end in lines:
         end += "_"
     yield f"{command(*words)} <<'{end}'"
-    yield from text.splitlines()
+    yield from lines
     yield end

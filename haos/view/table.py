@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+
+from haos.view.plain import visible
 
 Grid = Sequence[Sequence[object]]
 _WORDS = re.compile(r"\s+|(?<=-)")
@@ -53,11 +54,6 @@ def table(
             parts = [lines[number] if number < len(lines) else "" for lines in row]
             yield _row(parts, widths, stand_right)
     yield rule
-
-
-def visible(text: str) -> str:
-    """Return the text without control characters: a name must not move the terminal's cursor."""
-    return "".join(" " if unicodedata.category(one) == "Cc" and one != "\n" else one for one in text)
 
 
 def folded(text: str, width: int, hang: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +56,7 @@ def resolve_place(
     The subnet of a pair that is there is its VIP's. Raises NotFoundError, AmbiguousError, UsageError or
     UnsatisfiableError.
     """
-    networks = cloud.networks([network_ref, *([external_ref] if external_ref else [])])
+    networks = _networks(cloud, network_ref, external_ref)
     network = networks[network_ref]
     subnets = cloud.subnets(network.id)
     ports = cloud.ports(network.id)
@@ -72,6 +73,19 @@ def resolve_place(
     observer = find_observer(cloud, observer_ref, found, ports, nodes) if watched else None
     external = networks[external_ref] if external_ref else None
     return Place(network, subnet, subnets, ports, nodes, observer, external)
+
+
+def _networks(cloud: Cloud, network_ref: str, external_ref: str | None) -> Mapping[str, CloudNetwork]:
+    """Find the network, and the one that a floating IP shall be from; what was meant for an address is no name."""
+    try:
+        return cloud.networks([network_ref, *([external_ref] if external_ref else [])])
+    except NotFoundError as error:
+        if external_ref and repr(external_ref) in error.reason and re.fullmatch(r"[0-9.:/]+", external_ref):
+            hint = "openstack floating ip list; openstack network list --external"
+            raise NotFoundError(
+                f"{external_ref!r} is no IP address, and no network is named so", hint=hint
+            ) from error
+        raise
 
 
 def the_one(ref: str, found: Sequence[Instance]) -> Instance:
