@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 
+from haos.core.texts import here_limit
+
 _PATH = 'PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"'
 
 SUDO_PROBE = """\
@@ -39,7 +41,7 @@ def after(marker: str, text: str) -> str | None:
 
 def upload(content: str) -> str:
     """Return the script that puts a file where only its user and root can read it, and prints its path."""
-    limit = f"EOF-{secrets.token_hex(8)}"
+    limit = here_limit(content, f"OF-{secrets.token_hex(8)}")
     return (
         "umask 077\n"
         'd=$(mktemp -d "${TMPDIR:-/tmp}/haos.XXXXXXXXXX") || exit 1\n'

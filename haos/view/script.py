@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from haos.core.texts import here_limit
 from haos.view.plain import harmless
 
 
@@ -41,9 +42,7 @@ def comment(text: str) -> str:
 def with_input(words: Sequence[Word], text: str) -> Iterator[str]:
     """Yield a command that reads a text from its standard input."""
     lines = text.removesuffix("\n").split("\n")  # not at what else may end a line: the text arrives as it is
-    end = "END"
-    while end in lines:
-        end += "_"
+    end = here_limit(text)
     yield f"{command(*words)} <<'{end}'"
     yield from lines
     yield end

@@ -60,7 +60,7 @@ def resolve_place(
     network = networks[network_ref]
     subnets = cloud.subnets(network.id)
     ports = cloud.ports(network.id)
-    found = cloud.instances([*node_refs, *([observer_ref or OBSERVER] if watched else [])])
+    found = cloud.instances([*node_refs, *([OBSERVER if observer_ref is None else observer_ref] if watched else [])])
     instances = [the_one(ref, found[ref]) for ref in node_refs]
     if len({instance.id for instance in instances}) < len(instances):
         raise UsageError("the same instance is named twice in --nodes", hint="a pair needs two different instances")

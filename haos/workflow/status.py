@@ -70,7 +70,7 @@ def look_at_cloud(name: str | None, ctx: Context) -> CloudView:
 
 def find_watcher(ref: str | None, here: set[str], nodes: Mapping[str, Node], ctx: Context) -> Instance | None:
     """Return the observer: the one named, else the only instance named `observer` on the network."""
-    found = ctx.cloud.instances([ref or OBSERVER])
+    found = ctx.cloud.instances([OBSERVER if ref is None else ref])
     return choose_observer(ctx.cloud, ref, found, here, {node.instance.id for node in nodes.values()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import os
 import subprocess
 from pathlib import Path
 
@@ -151,6 +152,24 @@ def test_a_key_is_whole_or_none(text: str) -> None:
     if key is not None:
         assert text.startswith(f"{key.type} {key.blob}")
         assert len(base64.b64decode(key.blob)) >= 51
+
+
+@examples(15)
+@given(
+    content=st.lists(
+        st.sampled_from(["E\u00e9", "EOF", "$(id)", "\\", "A\u00e9", "x"]) | st.text(max_size=6), max_size=4
+    )
+)
+def test_an_uploaded_text_arrives_as_it_is(content: list[str], tmp_path: Path) -> None:
+    text = "\n".join(
+        one for one in content if "\0" not in one and all(not 0xD800 <= ord(each) < 0xE000 for each in one)
+    )
+    script = openssh_script.upload(text).encode()
+    environ = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+    said = subprocess.run(["sh", "-s"], input=script, capture_output=True, env=environ, check=True, timeout=30)
+    path = Path(said.stdout.decode().strip())
+    assert path.read_bytes() == f"{text}\n".encode()
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 STEPS = {
