@@ -41,17 +41,14 @@ def test_one_that_is_too_deep_for_a_socket_is_made_elsewhere(tmp_path: Path, mon
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     made = Workdir()
-    assert made.path.parent == Path("/tmp")
+    assert len(str(made.path)) < 60
     made.remove()
 
 
 def test_that_of_a_killed_run_is_removed_and_that_of_one_that_lives_is_not(temporary: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(temporary)},
-    ) as other:
+    environ = {**os.environ, "TMPDIR": str(temporary)}
+    argv = [sys.executable, "-c", PROGRAM]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environ) as other:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
         mine = Workdir()

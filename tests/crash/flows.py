@@ -45,6 +45,8 @@ class Flow:
     ends_bare: bool = False
     fabric: str = "ovs"
     preinstalled: bool = True
+    wide: bool = False
+    """Whether something happens beside the two nodes, or packages come: then more is looked at."""
 
 
 def making(
@@ -54,7 +56,9 @@ def making(
     command = (*CREATE, *more)
     again = Way("the same again", command, Place.DONE)
     undone = Way("teardown --purge", TEARDOWN, Place.BARE)
-    return Flow(name, command, (again, undone), setup, fabric=fabric, preinstalled=preinstalled)
+    return Flow(
+        name, command, (again, undone), setup, fabric=fabric, preinstalled=preinstalled, wide=not preinstalled
+    )
 
 
 def drift(lab: str) -> None:
@@ -87,6 +91,7 @@ FLOWS = {
             REPLACE,
             (Way("the same again", REPLACE, Place.DONE), Way("teardown --purge", TEARDOWN, Place.BARE)),
             setup=(MADE,),
+            wide=True,
         ),
         making("profile", "--profile", "fast", "--no-verify", setup=(MADE,)),
         Flow(

@@ -27,7 +27,7 @@ def enumerate_on(lab: str, name: str, wanted: Wanted) -> tuple[str, list[str]]:
     """Enumerate a flow on a lab that runs, leave the lab as it was, and return the numbers and the differences."""
     flow = FLOWS[name]
     before = preinstalled(lab) if flow.preinstalled else nullcontext()
-    with before, bench_on(lab, wide=not flow.preinstalled) as bench:
+    with before, bench_on(lab, wide=flow.wide) as bench:
         if wanted.chains:
             chances = Chances(flow, bench, wanted.seed)
             return chances.chains(wanted.chains), chances.tally.differences

@@ -15,6 +15,7 @@ from haos.lab import control
 from tests.lab.main_job import NODES, cloud
 
 State = frozenset[str]
+INSTANCES = (*NODES, "observer")
 REST_S = 120
 """How long a script may go on whose haos was killed; the longest of them waits for a package manager."""
 KINDS = ("networks", "subnets", "routers", "ports", "security-groups", "floatingips")
@@ -29,7 +30,7 @@ _SCRIPT = (Path(__file__).parent / "node_state.sh").read_text(encoding="utf-8")
 class Watcher:
     """Reads the state of one lab, over ssh connections of its own that stay.
 
-    `wide` is for commands that install or verify: it takes in what packages bring, and the observer.
+    `wide` is for commands that install, or do something on the observer: it takes that in, and all that packages bring.
     """
 
     lab: str
@@ -59,7 +60,7 @@ class Watcher:
     @property
     def instances(self) -> tuple[str, ...]:
         """Those on which something could change."""
-        return (*NODES, "observer") if self.wide else NODES
+        return INSTANCES if self.wide else NODES
 
     def close(self) -> None:
         """End the connections."""
