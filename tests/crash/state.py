@@ -30,7 +30,7 @@ _SCRIPT = (Path(__file__).parent / "node_state.sh").read_text(encoding="utf-8")
 class Watcher:
     """Reads the state of one lab, over ssh connections of its own that stay.
 
-    `wide` is for commands that install, or do something on the observer: it takes that in, and all that packages bring.
+    `wide` is for commands that install, or work on the observer: it takes in that one, and all that packages bring.
     """
 
     lab: str
