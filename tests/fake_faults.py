@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from haos.core.fault import AddressEvent, FaultOrder, NodeLog
 from haos.core.model import Address, Instance
+from haos.core.node import NodeConfig
+from haos.core.turn import Turn
 from haos.errors import RemoteError, StepError
 
 if TYPE_CHECKING:
@@ -29,12 +31,14 @@ class FaultyNode:
     instance: Instance
     mac: str
     daemon: bool
+    files: dict[str, NodeConfig]
     withdrawn: set[str]
     fault: FaultOrder | None = None  # armed, until it is healed
     effective: str | None = None  # the name of the fault that is in effect now
     wall_offset_s: float = WALL_S
     boots: int = 1
     _began_s: float | None = None  # of the watch
+    _turn: tuple[Turn, float] | None = None  # and until when
     _watched: Address | None = None
     _injected_s: float | None = None
     _healed_s: float | None = None
@@ -126,6 +130,8 @@ class FaultyNode:
 
     def watch(self, vip: Address, *, limit_s: float) -> None:
         self._reach()
+        if self._turn is not None and self.world.clock.now < self._turn[1]:
+            raise StepError(f"{self._turn[0].what} is at work on {self.instance.name}")
         if self._began_s is not None:
             raise StepError(f"another failover test is at work on {self.instance.name}")
         clock = self.world.clock
@@ -171,6 +177,23 @@ class FaultyNode:
         if self.fault is None:
             self._injected_s = self._healed_s = None
         return was_there
+
+    def claim(self, turn: Turn) -> str | None:
+        self._reach()
+        if not self.files:
+            raise StepError(f"taking the node on {self.instance.name} failed: no pair of haos's is on this node")
+        now_s = self.world.clock.now
+        if self._began_s is not None:
+            return "a failover-test"
+        if self._turn is not None and self._turn[0].run != turn.run and now_s < self._turn[1]:
+            return self._turn[0].what
+        self._turn = turn, now_s + turn.lasts_s
+        return None
+
+    def unclaim(self, turn: Turn) -> None:
+        self._reach()
+        if self._turn is not None and self._turn[0].run == turn.run:
+            self._turn = None
 
     def wall_s(self) -> float:
         self._reach()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
+from threading import RLock
 from uuid import UUID
 
 from haos.core.changes import PortAmendment, Reservation
@@ -65,6 +66,10 @@ BEFORE = {
     InstanceAction.UNPAUSE: "PAUSED",
 }
 """The status in which Nova does it."""
+
+
+ELECTING = RLock()
+"""Nodes are worked at side by side, and elect each in its own thread. A world cannot have it: worlds are copied."""
 
 
 class Killed(BaseException):
@@ -222,7 +227,11 @@ class World:
         return node.mac
 
     def elect(self) -> None:
-        """Let VRRP choose anew after something changed on a node."""
+        """Let VRRP choose anew after something changed on a node; who chooses last knows of all changes."""
+        with ELECTING:
+            self._elect()
+
+    def _elect(self) -> None:
         candidates = [node for node in self.nodes.values() if node.speaks()]
         best = max(candidates, key=lambda node: node.priority, default=None)
         now, current = self.clock.now, self.holder()
@@ -412,6 +421,8 @@ class FakeNode(FaultyNode):
                 self.world.elect()
                 return Removed()
             self.files.pop(removal.pair, None)
+            if self._turn is not None and self._turn[0].pair == removal.pair:
+                self._turn = None
             self.weights.pop(removal.pair, None)
             self.withdrawn.discard(removal.pair)
             if not self.files:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from haos.adapters.node_steps import LOOK_TIMEOUT_S, Steps, step_script
+from haos.adapters.node_steps import LOOK_TIMEOUT_S, step_script
+from haos.adapters.node_turn import TurnSide
 from haos.core import node_parse
 from haos.core.fault import FaultOrder, NodeLog
 from haos.core.model import Address
@@ -12,7 +13,7 @@ from haos.core.texts import seconds_of
 from haos.errors import StepError
 
 
-class FaultSide(Steps):
+class FaultSide(TurnSide):
     """Makes faults and ends them. Raises StepError where the node cannot."""
 
     def inject(self, order: FaultOrder) -> float:

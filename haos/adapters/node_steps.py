@@ -36,7 +36,7 @@ _BEGINNING = {
     "configure": ("common", "vmac", "faults"),
     "remove": ("common", "vmac", "faults"),
     **dict.fromkeys(("cause", "undo", "heal"), ("common", "vmac", "pair", "faults")),
-    **dict.fromkeys(("inject", "watch", "watched", "unwatch"), ("common", "faults")),
+    **dict.fromkeys(("inject", "watch", "watched", "unwatch", "claim", "unclaim"), ("common", "faults")),
 }
 """Step -> what comes before it, if that is more than `common`."""
 

@@ -76,7 +76,8 @@ def apply(
         raise
     except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
         expected = isinstance(error, HaosError) and not isinstance(error, LostRaceError)
-        if expected and (torn := torn_down(plan.desired.pair, ledger.reservation, error, ctx)):
+        known = ledger.reservation.id if expected and ledger.reservation else None
+        if known and (torn := torn_down(plan.desired.pair, known, error, ctx)):
             raise_after_undo(torn, sweeping(plan.desired, ledger, ctx), plan.desired.nodes, ctx, hint=hint)
         if keep and ledger.undos and expected:
             raise kept(error, ledger, "as you asked") from error

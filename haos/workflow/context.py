@@ -28,6 +28,7 @@ from haos.core.model import (
 )
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import NO_SERVICE, History, Service
+from haos.core.turn import Turn
 
 
 class Cloud(Protocol):
@@ -238,6 +239,15 @@ class NodeAgent(Protocol):
 
     def wall_s(self) -> float:
         """Return the node's wall clock; one cheap round trip without sudo."""
+
+    def claim(self, turn: Turn) -> str | None:
+        """Take the node for one run, for a while, or keep it for longer; return who has it instead, in words.
+
+        Raises StepError where no pair is on the node.
+        """
+
+    def unclaim(self, turn: Turn) -> None:
+        """Give the node back; another run's turn stays. Safe to repeat."""
 
 
 class Probe(Protocol):

@@ -3,62 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NoReturn
 
-from haos.core import record
-from haos.core.changes import Undo
 from haos.core.checks import Finding, raise_blockers
-from haos.core.model import FloatingIp, Mode, Pair, virtual_mac
+from haos.core.leaving import leaves_for_s
+from haos.core.model import FloatingIp, Pair
 from haos.core.nodeconf import configs_there, node_configs
-from haos.core.plan import Desired, Plan, Seen, make_plan
-from haos.core.security import unsecured
+from haos.core.plan import Desired, Seen, make_plan
 from haos.errors import (
     AddressTakenError,
-    HaosError,
-    LeftoverError,
     MacTakenError,
+    RecordError,
+    RemoteError,
     UnsatisfiableError,
     VerificationError,
 )
 from haos.workflow.apply import LostRaceError, apply
+from haos.workflow.company import await_left
 from haos.workflow.context import Context
 from haos.workflow.decide import Avoid, as_recorded, decide_change, decide_new
 from haos.workflow.preflight import Preflight, look_at_cloud, look_at_nodes
+from haos.workflow.proof import GarpIgnoredError, marked, verified
+from haos.workflow.proof import Prepared as Prepared
+from haos.workflow.recheck import RewrittenError, TornDownError
 from haos.workflow.request import CreateRequest, ModeChoice, check_request
-from haos.workflow.resolve import Place
 from haos.workflow.survey import ask_segment, await_forgotten, first_survey
-from haos.workflow.undo import raise_after_undo, rewrite_record, undo_all
-from haos.workflow.verify import Verdict, Verification, look_on, prove
+from haos.workflow.verify import Verdict, Verification
 
 MAX_CONFLICTS = 20
 """How often somebody else may be faster with the next VIP or VRID before haos gives up."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A plan, with all that it was made from."""
-
-    request: CreateRequest
-    place: Place
-    seen: Seen
-    plan: Plan
-    warnings: tuple[Finding, ...]
-    avoid: Avoid
-
-    @property
-    def pair(self) -> Pair:
-        return self.plan.desired.pair
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the pair is made by this run."""
-        return self.seen.pair is None
-
-    @property
-    def completes(self) -> bool:
-        """Whether the plan does no more than what the record of the pair says already."""
-        return self.seen.pair is not None and self.seen.pair == self.pair
+LOOKS = 3
+"""How often cloud and nodes are looked at where they contradict each other."""
+LOOK_PAUSE_S = 2.0
+"""So long another run may take from writing a record to the first node's file."""
+MADE_TIMEOUT_S = 90.0
+"""How long the run that was faster with the pair's name is waited for; then this one completes the pair itself."""
+MADE_POLL_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -83,10 +64,6 @@ Replan = Callable[[Prepared], None]
 """Told of a plan that takes the place of an earlier one."""
 
 
-class GarpIgnoredError(VerificationError):
-    """The VIP moved, but the network went on delivering it to the old node: gratuitous ARP is ignored."""
-
-
 def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) -> Prepared:
     """Look at cloud and nodes, and plan; changes nothing.
 
@@ -94,18 +71,32 @@ def prepare(request: CreateRequest, ctx: Context, avoid: Avoid | None = None) ->
     """
     check_request(request)
     avoid = avoid or Avoid()
-    seen = _look(request, avoid, ctx)
-    if seen.pair is None and any(seen.name in facts.pair_files for facts in seen.facts.values()):
-        seen = _look(request, avoid, ctx)  # another run may have made it between the look at the cloud and this
-    for error in seen.errors.values():
-        raise error
-    return planned(request, seen, raise_blockers(seen.findings), avoid, ctx)
+    for left in reversed(range(LOOKS)):
+        seen = _look(request, avoid, ctx)
+        for error in seen.errors.values():
+            raise error
+        warnings = raise_blockers(seen.findings)
+        # Another run may have made the pair, or changed it, between the look at the cloud and that at the nodes.
+        orphan = seen.pair is None and any(seen.name in facts.pair_files for facts in seen.facts.values())
+        if orphan and left == LOOKS - 1:
+            continue
+        try:
+            return planned(request, seen, warnings, avoid, ctx)
+        except RecordError:
+            if not left:
+                raise
+            ctx.clock.sleep(LOOK_PAUSE_S)
+    raise AssertionError("the last look ends with a plan or an error")
 
 
 def _look(request: CreateRequest, avoid: Avoid, ctx: Context) -> Preflight:
     with ctx.progress.step("look at the cloud"):
         seen = look_at_cloud(request, ctx)
-        raise_blockers(seen.findings)
+    if seen.reservation is not None and leaves_for_s(seen.reservation, ctx.clock.wall_s()):
+        await_left(seen.reservation, seen.name, ctx)
+        with ctx.progress.step("look at the cloud again"):
+            seen = look_at_cloud(request, ctx)
+    raise_blockers(seen.findings)
     with ctx.progress.step("look at the nodes"):
         return look_at_nodes(seen, request, ctx, first_survey(request, seen, avoid, ctx))
 
@@ -162,7 +153,11 @@ def _create_with_vmac(prepared: Prepared, ignored: GarpIgnoredError, ctx: Contex
 
 
 def _create(prepared: Prepared, ctx: Context, replan: Replan) -> Created:
-    """Apply and prove; if somebody else takes the VIP or VRID meanwhile, plan anew and tell `replan`."""
+    """Apply and prove; if somebody else takes the VIP or VRID meanwhile, plan anew and tell `replan`.
+
+    So it is where somebody else makes, changes or takes away the same pair; but for a pair of this run's own that is
+    taken away: who does that means it. Raises TornDownError then.
+    """
     avoid = prepared.avoid
     for _ in range(MAX_CONFLICTS):
         try:
@@ -175,11 +170,34 @@ def _create(prepared: Prepared, ctx: Context, replan: Replan) -> Created:
             avoid = replace(avoid, vrids=avoid.vrids | {prepared.pair.vrid})
         except LostRaceError as lost:
             ctx.progress.note(f"{lost}; going on with that one")
-        prepared = prepare(prepared.request, ctx, avoid)
+        except TornDownError as torn:
+            if prepared.is_new:
+                raise
+            ctx.progress.note(f"{torn}; making it anew")
+        except RewrittenError as rewritten:
+            ctx.progress.note(f"{rewritten}; going on with what it is now")
+        was_new, prepared = prepared.is_new, prepare(prepared.request, ctx, avoid)
+        if was_new and not prepared.is_new:
+            _await_made(prepared, ctx)
+            prepared = prepare(prepared.request, ctx, avoid)
         replan(prepared)
     raise UnsatisfiableError(
         f"others took the chosen VIP or VRID {MAX_CONFLICTS} times in a row", hint="run the same command again"
     )
+
+
+def _await_made(prepared: Prepared, ctx: Context) -> None:
+    """Wait for the run that was faster: it is making the pair that its record says, unless it has died since."""
+    request = prepared.request
+    recorded = CreateRequest(request.network, request.nodes, request.name, verify=False, watched=False)
+    deadline_s = ctx.clock.now_s() + MADE_TIMEOUT_S
+    with ctx.progress.step(f"wait for the run that is making pair {prepared.pair.name}"):
+        while ctx.clock.now_s() < deadline_s:
+            with suppress(UnsatisfiableError, RecordError, RemoteError):  # it is half made
+                seen = look_at_nodes(look_at_cloud(recorded, ctx), recorded, ctx)
+                if seen.pair is None or not (seen.errors or planned(recorded, seen, (), Avoid(), ctx).plan):
+                    return
+            ctx.clock.sleep(MADE_POLL_S)
 
 
 def _create_once(prepared: Prepared, ctx: Context) -> Created:
@@ -189,88 +207,7 @@ def _create_once(prepared: Prepared, ctx: Context) -> Created:
     pair = replace(prepared.pair, reservation_id=ledger.reservation.id)
     if not request.verify:
         return Created(pair, bool(plan), None, request.watched, ledger.floating)
-    verification = _verified(prepared, pair, ledger.undos, ctx)
+    verification = verified(prepared, pair, ledger, ctx)
     if not pair.verified and verification.verdict is Verdict.PASS:
-        pair = _marked(pair, ctx)
+        pair = marked(pair, ctx)
     return Created(pair, bool(plan), verification, request.watched, ledger.floating)
-
-
-def _verified(prepared: Prepared, pair: Pair, undos: list[Undo], ctx: Context) -> Verification:
-    place, nodes = prepared.place, prepared.place.nodes
-    try:
-        if pair.verified and not prepared.request.verify_failover:
-            return look_on(pair, nodes, place.observer, ctx, prepared.request.service)
-        verification = prove(pair, nodes, place.observer, ctx, prepared.request.service)
-        if verification.verdict is Verdict.FAIL:
-            raise failed(verification, prepared)
-        return verification
-    except LeftoverError as error:
-        _leftover(error, prepared, undos, ctx)
-    except VerificationError as error:
-        if prepared.request.keep_on_failure:
-            raise
-        raise_after_undo(error, undos, nodes, ctx)
-    except (Exception, KeyboardInterrupt) as error:
-        raise_after_undo(error, undos, nodes, ctx)
-
-
-def _leftover(error: LeftoverError, prepared: Prepared, undos: list[Undo], ctx: Context) -> NoReturn:
-    if prepared.request.keep_on_failure:
-        raise error
-    left = undo_all(undos, prepared.place.nodes, ctx)
-    if not left and prepared.is_new:
-        reason = f"{error}; the pair was undone, and that with it"
-        raise VerificationError(reason, hint="run the same command again") from error
-    reason = f"{error}. {'Not undone: ' + '; '.join(left) if left else 'All that this run made was undone'}"
-    raise LeftoverError(reason, hint=error.hint) from error
-
-
-def _marked(pair: Pair, ctx: Context) -> Pair:
-    """Write into the record that a trial failover was seen to work."""
-    proven = replace(pair, verified=True)
-    try:
-        written = rewrite_record(pair.reservation_id, record.encode(pair), record.encode(proven), ctx)
-    except HaosError as error:
-        ctx.progress.note(f"the pair is proven, but the record could not be told so: {error}")
-        return pair
-    if not written:
-        ctx.progress.note("the pair is proven, but somebody else has changed it meanwhile: its record was left alone")
-    return proven if written else pair
-
-
-def failed(verification: Verification, prepared: Prepared) -> VerificationError:
-    """Build the error of a pair that failed its proof; what an earlier run made stays, and is said."""
-    # A pair that somebody else made meanwhile is not this run's to make again in another mode.
-    kind = GarpIgnoredError if verification.ignored_garp and prepared.is_new else VerificationError
-    name, reason = prepared.pair.name, verification.reason
-    look = f"haos status {name}; undo: haos teardown {name}"
-    if prepared.request.keep_on_failure:
-        return kind(f"{reason}; the pair was kept, as you asked", hint=look)
-    if not prepared.is_new:
-        undone = "; what this run changed was undone" if prepared.plan else ""
-        if verification.ignored_garp and prepared.pair.mode is Mode.GARP:
-            # Another VIP is needed, since this one is cached by now: that is not for haos to decide.
-            look = f"this network ignores gratuitous ARP: haos teardown {name}, and the same create finds another way"
-        if _reservation_draws_frames(prepared):
-            look = (
-                "OVN delivers the virtual MAC to the reservation port, which has it: "
-                f"haos teardown {name}, then haos create --mode vmac"
-            )
-        return kind(f"{reason}; pair {name}, which an earlier run made, was kept{undone}", hint=look)
-    return kind(f"{reason}; the pair was undone", hint=_hint(verification, prepared.pair))
-
-
-def _reservation_draws_frames(prepared: Prepared) -> bool:
-    """Say whether the reservation of a pair in mode vmac has the virtual MAC where nothing keeps OVN to the nodes."""
-    pair, port = prepared.pair, prepared.seen.reservation
-    if pair.mode is not Mode.VMAC or port is None or not unsecured(prepared.place.nodes):
-        return False
-    return port.mac == virtual_mac(pair.vrid, pair.vip.version)
-
-
-def _hint(verification: Verification, pair: Pair) -> str:
-    if pair.mode is Mode.VMAC:
-        return "networks that deliver a MAC to one port only (OVN, ML2/OVS) want --mode garp"
-    if verification.ignored_garp:
-        return "this network ignores gratuitous ARP: --mode vmac, or leave out --mode"
-    return "haos create --keep-on-failure keeps a pair for a closer look"

@@ -19,6 +19,7 @@ from haos.workflow.faults import Fault, faults_named
 from haos.workflow.injection import hold_s
 from haos.workflow.intent import refuse_pending
 from haos.workflow.parallel import for_each
+from haos.workflow.recheck import refuse_leaving
 from haos.workflow.request import FailoverRequest
 from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.status import find_watcher
@@ -59,6 +60,7 @@ def plan_failover(request: FailoverRequest, ctx: Context) -> FailoverPlan:
     faults = faults_named(request.faults)
     with ctx.progress.step("look at the cloud"):
         pair, reservation = find_pair(ctx.cloud, request.pair)
+        refuse_leaving(reservation, pair.name, ctx)
         found, ports = pair_nodes(ctx.cloud, pair)
         refuse_pending(pair, reservation, found)
         observer = find_watcher(request.observer, {port.device_id for port in ports}, found, ctx)

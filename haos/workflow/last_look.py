@@ -71,12 +71,12 @@ def _torn_down(pair: Pair) -> TornDownError:
     )
 
 
-def torn_down(pair: Pair, reservation: Port | None, error: BaseException, ctx: Context) -> TornDownError | None:
+def torn_down(pair: Pair, reservation_id: str, error: BaseException | None, ctx: Context) -> TornDownError | None:
     """Return what explains an error: that another run takes the pair away; None where it does not (1 request)."""
-    if isinstance(error, TornDownError) or reservation is None:
-        return error if isinstance(error, TornDownError) else None
+    if isinstance(error, TornDownError):
+        return error
     try:
-        return _torn_down(pair) if is_leaving(ctx.cloud.port(reservation.id)) else None
+        return _torn_down(pair) if is_leaving(ctx.cloud.port(reservation_id)) else None
     except NotFoundError:
         return _torn_down(pair)
     except HaosError:

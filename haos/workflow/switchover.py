@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from haos.core.changes import Undo
+from haos.core import record
+from haos.core.changes import CleanNode, Undo
 from haos.core.judgement import Promise, judge_leg
 from haos.core.leg import Leg
 from haos.core.model import Instance, Node, Pair, Port
+from haos.core.node import Removal
 from haos.core.outage import Verdict, total_unanswered
 from haos.core.switchover import Look, Switchover, decide, objections
 from haos.errors import (
+    HaosError,
     NotFoundError,
     RemoteError,
     UnsatisfiableError,
@@ -24,7 +27,9 @@ from haos.errors import (
 )
 from haos.workflow.context import Context, Probe
 from haos.workflow.intent import refuse_pending
+from haos.workflow.last_look import torn_down
 from haos.workflow.parallel import for_each
+from haos.workflow.recheck import refuse_leaving
 from haos.workflow.resolve import find_pair, pair_nodes, whole
 from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,
@@ -39,6 +44,7 @@ from haos.workflow.settle import (
 from haos.workflow.status import find_watcher
 from haos.workflow.switchover_steps import LABEL, STAYED, disagreement, exchange, let_go, take_over
 from haos.workflow.trust import refuse_doubtful
+from haos.workflow.turns import TakenError, alone_on
 from haos.workflow.undo import raise_after_undo
 
 STEADY_TIMEOUT_S = 5.0
@@ -70,6 +76,7 @@ def prepare(name: str | None, to: str | None, *, back: bool, observer_ref: str |
     """
     with ctx.progress.step("look at the cloud"):
         pair, reservation = find_pair(ctx.cloud, name)
+        refuse_leaving(reservation, pair.name, ctx)
         found, ports = pair_nodes(ctx.cloud, pair)
         refuse_pending(pair, reservation, found)
         nodes = whole(pair, found)
@@ -120,21 +127,49 @@ def _unfit(pair: Pair, reasons: list[str]) -> UnsatisfiableError:
 def switchover(prepared: Prepared, ctx: Context) -> Switched:
     """Move the VIP, and let it stay; what fails is undone.
 
-    Raises VerificationError (exit 4) where the VIP did not follow, LeftoverError where not all could be undone.
+    Raises VerificationError (exit 4) where the VIP did not follow, LeftoverError where not all could be undone,
+    UnsatisfiableError where another run moves the VIP or has moved it since, TornDownError where one takes the pair
+    away.
     """
     move = prepared.move
     if move.nothing_to_do:
         return Switched(move, None, None)
-    with _watched(prepared, ctx) as probe:
-        undos: list[Undo] = []
-        try:
-            take_over(move, probe, undos, ctx)
-            exchange(move, undos, ctx)
-            let_go(move, probe, ctx)
-        except (Exception, KeyboardInterrupt) as error:
-            hint = f"haos switchover {move.before.name} --to {move.target.name} goes on from here"
-            raise_after_undo(error, undos, move.nodes, ctx, hint=hint)
-        return judged(move, prepared.observer if probe else None, probe)
+    try:
+        with alone_on(move.before, move.nodes, "a switchover", ctx, wait_s=0.0):
+            _refuse_moved(move.before, ctx)
+            with _watched(prepared, ctx) as probe:
+                _move(move, probe, ctx)
+                return judged(move, prepared.observer if probe else None, probe)
+    except TakenError as taken:
+        raise UnsatisfiableError(f"{taken}; nothing was changed", hint=taken.hint) from taken
+
+
+def _refuse_moved(before: Pair, ctx: Context) -> None:
+    """Refuse a pair whose record is another by now (1 request). Raises UnsatisfiableError."""
+    now = record.decode(ctx.cloud.port(before.reservation_id))
+    if record.encode(now) != record.encode(before):
+        raise UnsatisfiableError(
+            f"pair {before.name} was changed by another run meanwhile; nothing was changed by this one",
+            hint="run the same command again",
+        )
+
+
+def _move(move: Switchover, probe: Probe | None, ctx: Context) -> None:
+    """Move the VIP, and see that the pair still stands; else no file of it stays on the nodes."""
+    undos: list[Undo] = []
+    pair, nodes = move.before, move.nodes
+    try:
+        take_over(move, probe, undos, ctx)
+        exchange(move, undos, ctx)
+        let_go(move, probe, ctx)
+        if torn := torn_down(pair, pair.reservation_id, None, ctx):
+            raise torn
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, HaosError) and (torn := torn_down(pair, pair.reservation_id, error, ctx)):
+            taken = [CleanNode(node.name, Removal(pair.name, pair.vip, None)) for node in nodes]
+            raise_after_undo(torn, taken, nodes, ctx, hint="haos list")
+        hint = f"haos switchover {pair.name} --to {move.target.name} goes on from here"
+        raise_after_undo(error, undos, nodes, ctx, hint=hint)
 
 
 def _probe(prepared: Prepared, ctx: Context) -> Probe | None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import haos.workflow.parallel
 from haos.core import record
 from haos.core.model import RESERVATION_OWNER, Pair, Port
 from haos.core.plan import added_pairs, has_pair
+from haos.core.report import FailoverReport
 from haos.errors import HaosError
+from haos.workflow import repair, switchover
 from haos.workflow.context import Context
 from haos.workflow.create import Created, create, prepare
-from haos.workflow.request import CreateRequest
+from haos.workflow.errands import Errands
+from haos.workflow.failover import failover_test, plan_failover
+from haos.workflow.request import CreateRequest, FailoverRequest
 from haos.workflow.teardown import teardown
 from tests.fakes import FakeNode, World, context_of, howto_world
 from tests.races.stage import Actor, Director, Stage
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"), verify=False)
+PROVEN = replace(HOWTO, verify=True)
 LATER_S = 61.0
 """After it no mark of a run counts that has ended."""
 
@@ -36,6 +42,21 @@ def creating(request: CreateRequest = HOWTO) -> Callable[[Context], Created]:
 def tearing_down(name: str | None = None) -> Run:
     """Return a run of `haos teardown --purge`."""
     return lambda ctx: teardown(name, purge=True, ctx=ctx)
+
+
+def repairing(ctx: Context) -> object:
+    """Run `haos repair --no-verify`."""
+    return repair.repair(repair.prepare(None, None, ctx, verify=False), ctx, lambda _: None)
+
+
+def moving(ctx: Context) -> object:
+    """Run `haos switchover`."""
+    return switchover.switchover(switchover.prepare(None, None, back=False, observer_ref=None, ctx=ctx), ctx)
+
+
+def trying(ctx: Context) -> FailoverReport:
+    """Run `haos failover-test --fault withdraw`."""
+    return failover_test(plan_failover(FailoverRequest(faults=("withdraw",)), ctx), ctx)
 
 
 @dataclass(frozen=True)
@@ -98,15 +119,29 @@ def play(runs: Sequence[Run], director: Director, *, before: Run | None = None, 
     if careless:
         world.effects.strike = stage.between
     actors = [stage.add(name, run) for name, run in zip("ABCD", runs, strict=False)]
-    threads = haos.workflow.parallel.MAX_THREADS
-    haos.workflow.parallel.MAX_THREADS = 1  # one step at a time of each run, too: else no play could be repeated
-    try:
+    with _one_thread_a_run():
         stage.run()
-    finally:
-        haos.workflow.parallel.MAX_THREADS = threads
     for actor in actors:
         assert actor.failed is None or isinstance(actor.failed, HaosError)
     return Ending(world, untouched, tuple(actors), tuple(stage.log))
+
+
+@contextmanager
+def _one_thread_a_run() -> Iterator[None]:
+    """Let each run, too, do one thing after the other: else no play could be repeated."""
+    threads, start = haos.workflow.parallel.MAX_THREADS, Errands.start
+    haos.workflow.parallel.MAX_THREADS = 1
+    Errands.start = _at_once  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        haos.workflow.parallel.MAX_THREADS = threads
+        Errands.start = start  # type: ignore[method-assign]
+
+
+def _at_once(errands: Errands, key: Hashable, work: Callable[[], object]) -> None:
+    errands._under_way.add(key)
+    errands._run(key, work)
 
 
 class _First:

@@ -7,23 +7,42 @@ are drawn at random, by seeds that are named.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 import pytest
 
-from haos.errors import NotFoundError
+from haos.core.model import RESERVATION_OWNER
+from haos.core.report import FailoverReport
+from haos.errors import LeftoverError, NotFoundError, UnsatisfiableError
+from haos.workflow.context import Context, PortAmendment
+from haos.workflow.create import Created
 from haos.workflow.recheck import TornDownError
-from tests.races.plays import HOWTO, Ending, Run, alone, creating, play, second, tearing_down
+from tests.fakes import NETWORK, FakeNode
+from tests.races.plays import (
+    HOWTO,
+    PROVEN,
+    Ending,
+    Run,
+    alone,
+    creating,
+    moving,
+    play,
+    repairing,
+    second,
+    tearing_down,
+    trying,
+)
 from tests.races.stage import MAX_STEPS, Chance, Director, Turns
 
-SEEDS = 25
+SEEDS = 20
 NAME = "ha_first-ha_second"
 
 
-def orders(runs: list[Run], *, before: Run | None = None) -> Iterator[Director]:
-    """Yield every order with one switch, either way, and some at random."""
+def orders(runs: list[Run], *, before: Run | None = None, stride: int = 1) -> Iterator[Director]:
+    """Yield every order with one switch (or every so many), either way, and some at random."""
     for first, other, run in (("A", "B", runs[0]), ("B", "A", runs[1])):
-        for at in range(len(alone(run, before=before)) + 1):
+        for at in range(0, len(alone(run, before=before)) + 1, stride):
             yield Turns([(first, at), (other, MAX_STEPS)])
     yield from map(Chance, range(SEEDS))
 
@@ -41,11 +60,11 @@ def collisions(runs: list[Run], *, before: Run | None = None) -> Iterator[Direct
 
 
 def endings(
-    runs: list[Run], *, before: Run | None = None, careless: bool = False
+    runs: list[Run], *, before: Run | None = None, careless: bool = False, stride: int = 1
 ) -> Iterator[tuple[Director, Ending]]:
     """Play every order."""
     more = collisions(runs, before=before) if careless else ()
-    for director in chain(more, orders(runs, before=before)):
+    for director in chain(more, orders(runs, before=before, stride=stride)):
         ending = play(runs, director, before=before, careless=careless)
         try:
             yield director, ending
@@ -115,6 +134,101 @@ def test_one_pair_is_made_while_another_is_taken_away_on_the_same_nodes(careless
         ending.whole(NAME)
         assert len(ending.reservations) == 1
         ending.take_away()
+
+
+def test_two_creates_of_one_name_that_prove_it_both_see_it_work() -> None:
+    for director, ending in endings([creating(PROVEN), creating(PROVEN)]):
+        assert [actor.failed for actor in ending.actors] == [None, None], director
+        assert ending.whole(NAME).verified
+        for actor in ending.actors:
+            assert isinstance(actor.result, Created)
+            assert actor.result.proven, (director, actor.result.verification)
+        ending.take_away()
+
+
+def test_a_create_that_proves_and_a_teardown_end_in_a_whole_pair_or_in_none() -> None:
+    for director, ending in endings([creating(PROVEN), tearing_down()], before=creating(), stride=3):
+        made, torn = (actor.failed for actor in ending.actors)
+        assert torn is None or isinstance(torn, NotFoundError), (director, torn)
+        assert made is None or isinstance(made, TornDownError | UnsatisfiableError), (director, made)
+        if ending.reservations:
+            ending.whole(NAME)
+        ending.take_away()
+
+
+def text_on(node: FakeNode) -> str:
+    """Return the pair's file."""
+    return next(file.text for file in node.files[NAME].files if file.path.endswith(f"/{NAME}.conf"))
+
+
+def test_a_change_and_a_create_that_changes_nothing_end_in_the_changed_pair() -> None:
+    fast = replace(HOWTO, advertisement_interval_s=0.1)
+    for director, ending in endings([creating(), creating(fast)], before=creating()):
+        assert [actor.failed for actor in ending.actors] == [None, None], director
+        assert ending.whole(NAME).timing.advertisement_interval_s == 0.1
+        assert all("advert_int 0.1\n" in text_on(node) for node in ending.nodes), director
+        ending.take_away()
+
+
+def test_two_changes_end_in_one_of_them_on_record_and_nodes_alike() -> None:
+    fast, slow = (replace(HOWTO, advertisement_interval_s=interval_s) for interval_s in (0.1, 1.0))
+    for director, ending in endings([creating(fast), creating(slow)], before=creating()):
+        interval_s = ending.whole(NAME).timing.advertisement_interval_s
+        assert interval_s in (0.1, 1.0)
+        for node in ending.nodes:
+            assert f"advert_int {interval_s:g}\n" in text_on(node), (director, ending.log)
+        assert None in [actor.failed for actor in ending.actors], director
+        ending.take_away()
+
+
+def drifted(ctx: Context) -> None:
+    """Make a pair, and let somebody take an address pair and a file of it away."""
+    creating()(ctx)
+    for port in ctx.cloud.ports(NETWORK):
+        if port.pairs and port.device_owner != RESERVATION_OWNER:
+            ctx.cloud.amend_port(port, PortAmendment(remove_pairs=port.pairs[-1:]))
+
+
+@pytest.mark.parametrize("other", [creating(), repairing])
+def test_a_repair_beside_another_run_ends_in_the_whole_pair(other: Run) -> None:
+    for director, ending in endings([repairing, other], before=drifted):
+        assert [actor.failed for actor in ending.actors] == [None, None], director
+        ending.whole(NAME)
+
+
+def test_a_repair_beside_a_teardown_leaves_nothing() -> None:
+    for director, ending in endings([repairing, tearing_down()], before=creating()):
+        assert ending.actors[1].failed is None, director
+        ending.clean()
+
+
+def test_of_two_switchovers_one_moves_the_vip_and_the_other_says_so() -> None:
+    for director, ending in endings([moving, moving], before=creating(PROVEN), stride=2):
+        failed = [actor.failed for actor in ending.actors if actor.failed is not None]
+        assert all(isinstance(error, UnsatisfiableError) and error.hint for error in failed), (director, failed)
+        moves = 2 - len(failed)
+        pair = ending.whole(NAME)
+        home = pair.members[0].priority > pair.members[1].priority
+        assert home == (moves == 2), director
+        assert not any(node.weights for node in ending.nodes), director
+
+
+def test_a_switchover_beside_a_teardown_leaves_nothing() -> None:
+    for director, ending in endings([moving, tearing_down()], before=creating(PROVEN), stride=2):
+        assert ending.actors[1].failed is None, director
+        assert not isinstance(ending.actors[0].failed, LeftoverError), director
+        ending.clean()
+
+
+def test_a_failover_test_beside_a_teardown_says_that_it_could_not_see_or_why_it_ended() -> None:
+    for director, ending in endings([trying, tearing_down()], before=creating(PROVEN), stride=2):
+        assert ending.actors[1].failed is None, director
+        report = ending.actors[0].result
+        if ending.actors[0].failed is None:
+            assert isinstance(report, FailoverReport)
+        else:
+            assert ending.actors[0].failed.hint
+        ending.clean()
 
 
 @pytest.mark.parametrize("seed", [3, 14])

@@ -3,6 +3,7 @@ CAUSE=$RUN/cause
 HEALER=$RUN/heal
 STAMPS=$RUN/stamps
 SAVED=$RUN/saved
+TURN_FILE=$RUN/turn
 # Beside a pair's file that a fault moved aside: this alone outlives a restart, with which timer and healer go. A file
 # that was moved aside for another reason has no such mark, and stays where it is.
 WITHDREW=$FOLDER/.fault-withdrew-
@@ -26,6 +27,17 @@ make_run() {
 # put FILE TEXT: the file is there as a whole or not at all.
 put() {
     printf '%s\n' "$2" >"$1.tmp" && mv -f "$1.tmp" "$1" || die "cannot write $1: is there no room in /run?"
+}
+
+# Whether some run moves the VIPs of this node: sets turn, pair and what.
+has_turn() {
+    read -r turn until pair what 2>/dev/null <"$TURN_FILE" && [ "$(uptime_s)" -lt "$until" ]
+}
+
+forget_turn() {
+    rm -f "$TURN_FILE"
+    rmdir "$RUN" 2>/dev/null
+    return 0
 }
 
 is_under_way() {

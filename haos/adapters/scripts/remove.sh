@@ -206,6 +206,9 @@ take_keep_files() {
 }
 
 end_fault || left "the fault $(cat "$RUN/fault"): it could not be undone yet"
+if [ "$RETURNING" = no ] && read -r _ _ holder _ 2>/dev/null <"$TURN_FILE" && [ "$holder" = "$PAIR" ]; then
+    forget_turn
+fi
 ours=no
 if is_ours_here; then
     ours=yes

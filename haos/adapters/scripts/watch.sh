@@ -4,6 +4,7 @@ is_listening() {
         '$2 == 0 && $3 == pid && $4 !~ /^0*$/ { found = 1 } END { exit !found }' /proc/net/netlink
 }
 
+has_turn && die "$what is at work on $NODE"
 is_watching && die "another failover test is at work on $NODE"
 make_run
 rm -f "$RUN"/watch*
