@@ -14,6 +14,7 @@ from tests.contract.places import unique
 from tests.contract.side import Side
 
 UNAUTHORIZED = (401, "Unauthorized", "The request you have made requires authentication.")
+GONE = (404, "Not Found", "Failed to validate token")
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -72,8 +73,16 @@ def test_the_rules_are_shown_with_the_credential_and_with_its_tokens(maker: Make
         (rule["service"], rule["method"], rule["path"]) for rule in rules
     )
     assert all(set(rule) == {"id", "service", "method", "path"} and len(rule["id"]) == 32 for rule in shown)
+    again = maker.member.keystone("GET", f"{maker.path}/{made.body['application_credential']['id']}")
+    assert (again.status, again.body["application_credential"]["access_rules"]) == (200, shown)
+    assert "secret" not in again.body["application_credential"]
     _, token = maker.login(*rules)
     assert len(token["application_credential"]["access_rules"]) == 2
+
+
+def test_a_credential_that_is_not_there(maker: Maker) -> None:
+    missing = maker.member.keystone("GET", f"{maker.path}/{'0' * 32}")
+    assert missing.fault == (404, "Not Found", f"Could not find Application Credential: {'0' * 32}.")
 
 
 def test_a_request_that_no_rule_allows_is_401(maker: Maker) -> None:
@@ -115,20 +124,28 @@ def test_no_rule_at_all_restricts_nothing(maker: Maker) -> None:
     assert client.neutron("GET", "/networks?name=nowhere").status == 200
 
 
-def test_what_needs_no_token_needs_no_rule(maker: Maker) -> None:
+def test_what_needs_no_token_needs_no_rule_but_of_keystone(maker: Maker) -> None:
     client, _ = maker.login(maker.rule("network", "GET", "/v2.0/networks"))
     assert client("GET", client.endpoints["network"] + "/").status == 200
     assert client("GET", client.endpoints["compute"] + "/").status == 200
+    assert client.keystone("GET", "").fault == UNAUTHORIZED
+    assert maker.side.twin(client, "").keystone("GET", "").status == 200
+    assert maker.side.twin(client, "nonsense").keystone("GET", "").status == 200
 
 
-def test_a_token_with_rules_gets_no_other_and_is_shown_to_those_alone_who_keep_to_them(maker: Maker) -> None:
+def test_a_token_with_rules_gets_no_other(maker: Maker) -> None:
     client, _ = maker.login(maker.rule("network", "GET", "/v2.0/networks"))
-    gone = (404, "Not Found", "Failed to validate token")
-    identity = {"methods": ["token"], "token": {"id": client.token}}
-    assert client.keystone("POST", "/auth/tokens", {"auth": {"identity": identity}}).fault == gone
-    assert maker.member.keystone("GET", "/auth/tokens", X_Subject_Token=client.token).fault == gone
-    knowing = {"X_Subject_Token": client.token, "OpenStack_Identity_Access_Rules": "1.0"}
-    assert maker.member.keystone("GET", "/auth/tokens", **knowing).status == 200
+    auth = {"auth": {"identity": {"methods": ["token"], "token": {"id": client.token}}}}
+    assert maker.side.twin(client, "").keystone("POST", "/auth/tokens", auth).fault == GONE
+    assert client.keystone("POST", "/auth/tokens", auth).fault == UNAUTHORIZED
+
+
+def test_a_token_with_rules_is_shown_to_those_alone_who_keep_to_them(maker: Maker) -> None:
+    client, _ = maker.login(maker.rule("network", "GET", "/v2.0/networks"))
+    knowing = {"OpenStack_Identity_Access_Rules": "1.0"}
+    for who in (maker.member, client):  # to look at tokens needs no rule
+        assert who.keystone("GET", "/auth/tokens", X_Subject_Token=client.token).fault == GONE
+        assert who.keystone("GET", "/auth/tokens", X_Subject_Token=client.token, **knowing).status == 200
 
 
 @pytest.mark.parametrize(

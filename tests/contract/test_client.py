@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from haos.core.access import AccessRule
 from tests.contract.client import Client
 from tests.contract.places import CIDR, GATEWAY, POOL, Network, addresses, get_port, make_port, remove_port, unique
 from tests.contract.servers import Pair, image_id, settled
 from tests.contract.side import Side
+from tests.security.access_rules import ALL, READ, load
 
 pytestmark = pytest.mark.real
 
@@ -138,3 +140,16 @@ def test_network_subnet_token(openstack: Run, member: Client, network: Network) 
     subnet = openstack("subnet", "show", network.name)
     assert (subnet["cidr"], subnet["gateway_ip"], subnet["allocation_pools"]) == (CIDR, GATEWAY, [POOL])
     assert openstack("token", "issue")["project_id"] == member.project_id
+
+
+def test_application_credentials_take_the_files_of_access_rules(openstack: Run, member: Client) -> None:
+    for path in (ALL, READ):
+        name = unique("credential")
+        made = openstack("application", "credential", "create", "--access-rules", str(path), name)
+        try:
+            credentials = f"/users/{member.user_id}/application_credentials/{made['ID']}"
+            shown = member.keystone("GET", credentials).body["application_credential"]["access_rules"]
+            rules = {AccessRule(rule["service"], rule["method"], rule["path"]) for rule in shown}
+            assert rules == load(path)
+        finally:
+            openstack("application", "credential", "delete", made["ID"], plain=True)

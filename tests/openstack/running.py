@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Person:
 
     site: Site
     home: Path
+    login: Mapping[str, str] = field(default_factory=lambda: {"OS_CLOUD": "haos-openstack"})
 
     def haos(self, *argv: str, code: int | None = 0, timeout_s: float = RUN_S) -> Run:
         """Run haos; fail unless it ends with `code`, if one is given."""
@@ -59,7 +60,7 @@ class Person:
         return Run(ended.stdout, ended.stderr, tuple(counter.requests))
 
     def _environment(self) -> Mapping[str, str]:
-        return {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache"), "OS_CLOUD": "haos-openstack"}
+        return {"HOME": str(self.home), "XDG_CACHE_HOME": str(self.home / "cache"), **self.login}
 
     @contextmanager
     def pair(self, nodes: Sequence[str], *more: str) -> Iterator[Run]:

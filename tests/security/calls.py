@@ -51,6 +51,7 @@ class Bench:
 
     cloud: OpenStackCloud
     owner: OpenStackCloud
+    url: str  # of the API
     asked: set[AccessRule] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -108,7 +109,7 @@ def bench(folder: Path, rules: frozenset[AccessRule] = frozenset()) -> Iterator[
         url = f"{server.url}/identity/v3"
         config.write_text(CLOUDS.format(url=url, password=PASSWORD, id=credential.id, secret=credential.secret))
         owner = connect(["--os-cloud", "by-password"], config_files=[config])
-        made = Bench(owner, owner)
+        made = Bench(owner, owner, server.url)
         made.cloud = connect(["--os-cloud", "by-credential"], config_files=[config], on_request=made.note)
         yield made
     finally:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
 from haos.adapters.cloud import OpenStackCloud
 from haos.core.access import AccessRule, rule_for
-from haos.errors import CloudError, ForbiddenError
+from haos.errors import AuthenticationError, CloudError, ForbiddenError
 from tests.security.access_rules import ALL, READ, asked_by, load, text
 from tests.security.calls import BELOW, READING, WRITING, Bench, Calls, bench
 
@@ -70,6 +75,36 @@ def test_the_error_ends_with_5_and_says_how_to_make_another(tmp_path: Path) -> N
         made.cloud.delete_port("00000000-0000-4000-8000-000000000000")
     assert raised.value.exit_code == 5
     assert "--access-rules docs/access-rules.json" in str(raised.value.hint)
+
+
+def refuse_all(made: Bench) -> None:
+    """Let every request be answered with 401."""
+    body = json.dumps({"path": "/network/", "times": None, "status": 401, "body": {}}).encode()
+    with urlopen(Request(f"{made.url}/lab/faults", body, method="POST"), timeout=10) as answer:  # noqa: S310
+        assert answer.status == 201
+
+
+def test_a_service_that_keeps_to_no_rules_is_told_from_a_missing_rule(tmp_path: Path) -> None:
+    with bench(tmp_path, load(ALL)) as made:
+        refuse_all(made)
+        with pytest.raises(ForbiddenError, match=r"access rules have .* but it is refused") as raised:
+            made.cloud.extensions()
+    assert "its network service needs service_type = network" in str(raised.value.hint)
+
+
+def test_a_401_without_rules_is_about_the_credentials(tmp_path: Path) -> None:
+    with bench(tmp_path) as made:
+        refuse_all(made)
+        with pytest.raises(AuthenticationError, match="HTTP 401"):
+            made.cloud.extensions()
+
+
+def test_the_command_of_the_docs_puts_the_endpoints_paths_before(tmp_path: Path) -> None:
+    page = (ALL.parent / "ssh-and-security.md").read_text()
+    [command] = re.findall(r"^ +(sed .* docs/access-rules\.json) >", page, re.MULTILINE)
+    text = subprocess.run(shlex.split(command), cwd=ALL.parents[1], capture_output=True, text=True, check=True).stdout
+    moved = {AccessRule(rule.service, rule.method, BELOW[rule.service] + rule.path) for rule in load(ALL)}
+    assert {AccessRule(**each) for each in json.loads(text)} == moved
 
 
 def test_ids_are_folded_and_names_are_not() -> None:

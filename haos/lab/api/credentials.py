@@ -30,6 +30,7 @@ class Credentials:
         return [
             Route("GET", path, self.list),
             Route("POST", path, self.create),
+            Route("GET", f"{path}/{{id}}", self.show),
             Route("DELETE", f"{path}/{{id}}", self.delete),
         ]
 
@@ -67,6 +68,14 @@ class Credentials:
         with self._lock:
             self._held[made.id] = made
         return Response(201, {"application_credential": {**self._shown(call, made), "secret": secret}})
+
+    def show(self, call: Call) -> Response:
+        """Show one, without its secret."""
+        _check_own(call, "get_application_credential")
+        credential = self._held.get(call.args["id"])
+        if credential is None or self._owner(credential).id != call.caller.user_id:
+            raise _missing(call.args["id"])
+        return Response(200, {"application_credential": self._shown(call, credential)})
 
     def delete(self, call: Call) -> Response:
         """Forget one."""
