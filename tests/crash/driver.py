@@ -36,6 +36,7 @@ MOMENTS = ("before", "amid", "after")
 """Before anything left this machine; with a script at work on the instance; once its result is there."""
 LIMIT_S = 300
 """No run of haos takes longer, unless it hangs."""
+_MOMENT = re.compile(r"%3A[0-9]+%3A[0-9a-f]+$")  # of a mark on a port: when, and whose
 _UUID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 _MULTIPLEXER = "-M"
 _real_popen = subprocess.Popen
@@ -75,7 +76,8 @@ def count_requests(effects: Effects) -> None:
     """Count whatever is sent over HTTP."""
 
     def send(self: Any, request: Any, *args: Any, **options: Any) -> requests.Response:
-        effect = effects.begin(f"{request.method} {_UUID.sub('ID', urlsplit(str(request.url)).path)}")
+        path = _MOMENT.sub("", _UUID.sub("ID", urlsplit(str(request.url)).path))
+        effect = effects.begin(f"{request.method} {path}")
         response = _real_send(self, request, *args, **options)
         effects.reach(effect, "after", str(response.status_code))
         return response

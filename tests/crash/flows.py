@@ -81,6 +81,14 @@ FLOWS = {
         Flow(
             "teardown",
             TEARDOWN,
+            (Way("the same again", TEARDOWN, Place.BARE),),
+            setup=(MADE,),
+            ends_bare=True,
+        ),
+        # By itself: create waits for a teardown that may still be at work, up to a minute each time.
+        Flow(
+            "teardown-create",
+            TEARDOWN,
             (Way("the same again", TEARDOWN, Place.BARE), Way("create", MADE, Place.START)),
             setup=(MADE,),
             ends_bare=True,

@@ -23,6 +23,7 @@ VOLATILE = frozenset({"revision_number", "updated_at", "updated"})
 _DAEMON = ("iname", "vrid", "base_priority", "effective_priority", "adver_int", "nopreempt", "preempt_delay", "state",
            "version", "vips", "vmac_ifname")  # fmt: skip
 """What keepalived says of an instance that does not change by itself."""
+_MARK = re.compile(r"(haos-leaving):[0-9]+:[0-9a-f]+")
 _SCRIPT = (Path(__file__).parent / "node_state.sh").read_text(encoding="utf-8")
 
 
@@ -132,7 +133,7 @@ def _rules(rules: Iterable[Mapping[str, Any]], more: set[str]) -> list[str]:
 def _relabelled(line: str, labels: Mapping[str, str]) -> str:
     for found, label in labels.items():
         line = line.replace(found, label)
-    return line
+    return _MARK.sub(r"\1", line)
 
 
 def _plain(line: str) -> str:
