@@ -192,7 +192,7 @@ class FaultyNode:
 
     def unclaim(self, turn: Turn) -> None:
         self._reach()
-        if self._turn is not None and self._turn[0].run == turn.run:
+        if self._turn is not None and self._turn[0].run == turn.run and not self.world.effects.killed:
             self._turn = None
 
     def wall_s(self) -> float:

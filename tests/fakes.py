@@ -106,14 +106,24 @@ class Effects:
 
     names: list[str] = field(default_factory=list)
     strike: Callable[[int, str, str], None] = lambda index, name, when: None
+    _killed_by: Callable[[int, str, str], None] | None = None
 
     @contextmanager
     def effect(self, name: str) -> Iterator[None]:
         index = len(self.names)
         self.names.append(name)
-        self.strike(index, name, "before")
-        yield
-        self.strike(index, name, "after")
+        try:
+            self.strike(index, name, "before")
+            yield
+            self.strike(index, name, "after")
+        except Killed:
+            self._killed_by = self.strike
+            raise
+
+    @property
+    def killed(self) -> bool:
+        """Whether haos was killed: what it would do while Python unwinds, and counts for no effect, is not done."""
+        return self._killed_by is self.strike
 
 
 def killed_at(at: int, when: str) -> Callable[[int, str, str], None]:

@@ -128,15 +128,18 @@ def switchover(prepared: Prepared, ctx: Context) -> Switched:
     """Move the VIP, and let it stay; what fails is undone.
 
     Raises VerificationError (exit 4) where the VIP did not follow, LeftoverError where not all could be undone,
-    UnsatisfiableError where another run moves the VIP or has moved it since, TornDownError where one takes the pair
-    away.
+    UnsatisfiableError where another run moves the VIP all the time, or has moved it since, TornDownError where one
+    takes the pair away.
     """
     move = prepared.move
     if move.nothing_to_do:
         return Switched(move, None, None)
     try:
-        with alone_on(move.before, move.nodes, "a switchover", ctx, wait_s=0.0):
+        with alone_on(move.before, move.nodes, "a switchover", ctx) as waited:
             _refuse_moved(move.before, ctx)
+            if waited:
+                prepared = replace(prepared, move=_decided_again(move, ctx))
+                move = prepared.move
             with _watched(prepared, ctx) as probe:
                 _move(move, probe, ctx)
                 return judged(move, prepared.observer if probe else None, probe)
@@ -152,6 +155,13 @@ def _refuse_moved(before: Pair, ctx: Context) -> None:
             f"pair {before.name} was changed by another run meanwhile; nothing was changed by this one",
             hint="run the same command again",
         )
+
+
+def _decided_again(move: Switchover, ctx: Context) -> Switchover:
+    """Decide by what the nodes are now, after a run that has ended or was killed: to the same end, from elsewhere."""
+    found, ports = pair_nodes(ctx.cloud, move.before)
+    nodes, looks, active = _look(move.before, whole(move.before, found), ports, ctx)
+    return decide(move.before, nodes, looks, active, next(n for n in nodes if n.port.id == move.target.port.id))
 
 
 def _move(move: Switchover, probe: Probe | None, ctx: Context) -> None:

@@ -59,9 +59,9 @@ def lab_name(lab: LabStatus) -> str:
 
 
 @pytest.fixture(scope="module")
-def bad_lab(lab_machine: None) -> Iterator[str]:
-    """The name of another lab, for tests that break things in it and mend them again."""
-    name = f"test-bad-{os.getpid()}"
+def own_lab(lab_machine: None) -> Iterator[str]:
+    """The name of a lab of the module's own, in which nothing is from other tests: also for those that break things."""
+    name = f"test-own-{os.getpid()}"
     try:
         yield control.up(name).name
     finally:

@@ -40,13 +40,13 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def there(bad_lab: str) -> Iterator[Cloud]:
+def there(own_lab: str) -> Iterator[Cloud]:
     """The cloud, with two networks of one name; nothing that is tried here reaches a node's files."""
     for cidr in ("10.61.0.0/24", "10.62.0.0/24"):
-        control.lab_request(bad_lab, "POST", "/lab/networks", {"name": "twin", "cidr": cidr})
-    before = {node: node_state(bad_lab, node) for node in NODES}
-    yield Cloud(bad_lab)
-    assert {node: node_state(bad_lab, node) for node in NODES} == before
+        control.lab_request(own_lab, "POST", "/lab/networks", {"name": "twin", "cidr": cidr})
+    before = {node: node_state(own_lab, node) for node in NODES}
+    yield Cloud(own_lab)
+    assert {node: node_state(own_lab, node) for node in NODES} == before
 
 
 @contextmanager

@@ -51,23 +51,23 @@ def comparable(state: dict[str, Any]) -> list[str]:
     return sorted(lines)
 
 
-def test_create_and_teardown_by_hand(lab_name: str, tmp_path: Path) -> None:
-    nodes_before = {node: node_state(lab_name, node) for node in NODES}
-    before = comparable(neutron_state(lab_name))
-    script = haos(lab_name, *CREATE, "--explain").stdout
-    haos(lab_name, *CREATE, "--no-verify")
-    by_haos = comparable(neutron_state(lab_name))
-    haos(lab_name, "teardown", "--purge")
+def test_create_and_teardown_by_hand(own_lab: str, tmp_path: Path) -> None:
+    nodes_before = {node: node_state(own_lab, node) for node in NODES}
+    before = comparable(neutron_state(own_lab))
+    script = haos(own_lab, *CREATE, "--explain").stdout
+    haos(own_lab, *CREATE, "--no-verify")
+    by_haos = comparable(neutron_state(own_lab))
+    haos(own_lab, "teardown", "--purge")
 
-    run(lab_name, script, tmp_path)
-    assert comparable(neutron_state(lab_name)) == by_haos
-    assert "Nothing to change." in haos(lab_name, *CREATE, "--dry-run", "--exit-code").stdout
-    assert ": healthy" in haos(lab_name, "status").stdout
+    run(own_lab, script, tmp_path)
+    assert comparable(neutron_state(own_lab)) == by_haos
+    assert "Nothing to change." in haos(own_lab, *CREATE, "--dry-run", "--exit-code").stdout
+    assert ": healthy" in haos(own_lab, "status").stdout
 
-    run(lab_name, haos(lab_name, "teardown", "--explain").stdout, tmp_path)
-    assert comparable(neutron_state(lab_name)) == before
+    run(own_lab, haos(own_lab, "teardown", "--explain").stdout, tmp_path)
+    assert comparable(neutron_state(own_lab)) == before
     for node in NODES:
         subprocess.run(
-            control.ssh_argv(lab_name, node, ["sudo apt-get purge -y -q keepalived"]), check=True, capture_output=True
+            control.ssh_argv(own_lab, node, ["sudo apt-get purge -y -q keepalived"]), check=True, capture_output=True
         )
-        assert node_state(lab_name, node) == nodes_before[node]
+        assert node_state(own_lab, node) == nodes_before[node]

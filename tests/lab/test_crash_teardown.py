@@ -9,5 +9,5 @@ from tests.crash.lab import Record, hold
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 
-def test_teardown_killed_anywhere_loses_nothing(lab_name: str, record_property: Record) -> None:
-    hold(lab_name, "teardown", record_property)
+def test_teardown_killed_anywhere_loses_nothing(own_lab: str, record_property: Record) -> None:
+    hold(own_lab, "teardown", record_property)

@@ -34,11 +34,11 @@ PAIR = "ha_first-ha_second"
 
 
 @pytest.fixture(scope="module")
-def lab(bad_lab: str) -> str:
+def lab(own_lab: str) -> str:
     """A lab with a pair; its name."""
-    haos(bad_lab, *CREATE, "--no-verify", "--floating-ip")
-    assert eventually(lambda: bool(seen(bad_lab, code=None)["Healthy"]), 30.0)
-    return bad_lab
+    haos(own_lab, *CREATE, "--no-verify", "--floating-ip")
+    assert eventually(lambda: bool(seen(own_lab, code=None)["Healthy"]), 30.0)
+    return own_lab
 
 
 def seen(lab: str, *, code: int | None = 4) -> dict[str, Any]:

@@ -21,11 +21,11 @@ HEALED_S = 45.0
 
 
 @pytest.fixture(scope="module")
-def pair_lab(bad_lab: str) -> Iterator[str]:
+def pair_lab(own_lab: str) -> Iterator[str]:
     """A lab with a pair that comes back after 1 s and has a service check."""
-    haos(bad_lab, *CREATE, "--preempt-delay", "1", "--check", "true", "--no-verify")
-    yield bad_lab
-    haos(bad_lab, "teardown", "--purge", code=None)
+    haos(own_lab, *CREATE, "--preempt-delay", "1", "--check", "true", "--no-verify")
+    yield own_lab
+    haos(own_lab, "teardown", "--purge", code=None)
 
 
 def state(lab: str) -> object:

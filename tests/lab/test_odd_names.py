@@ -48,17 +48,17 @@ def nodes_now(lab: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def odd(bad_lab: str) -> Iterator[Odd]:
+def odd(own_lab: str) -> Iterator[Odd]:
     """A network and three instances of such names; in the end nothing of that name was touched anywhere."""
     pool = ["10.70.0.32", "10.70.0.200"]
     body = {"name": NETWORK, "cidr": "10.70.0.0/24", "pool": pool, "router": True}
-    control.lab_request(bad_lab, "POST", "/lab/networks", body)
+    control.lab_request(own_lab, "POST", "/lab/networks", body)
     for name in (*NODES, OBSERVER):
-        control.add_instance(bad_lab, name, networks=[NETWORK])
-    yield Odd(bad_lab, neutron_state(bad_lab), nodes_now(bad_lab))
-    haos(bad_lab, "teardown", "--purge", code=None)  # the last test has torn it down, if it was reached
+        control.add_instance(own_lab, name, networks=[NETWORK])
+    yield Odd(own_lab, neutron_state(own_lab), nodes_now(own_lab))
+    haos(own_lab, "teardown", "--purge", code=None)  # the last test has torn it down, if it was reached
     assert not TOUCHED.exists()
-    assert {name: on(bad_lab, name, f"ls {TOUCHED}*", ok=False) for name in (*NODES, OBSERVER)} == dict.fromkeys(
+    assert {name: on(own_lab, name, f"ls {TOUCHED}*", ok=False) for name in (*NODES, OBSERVER)} == dict.fromkeys(
         (*NODES, OBSERVER), ""
     )
 

@@ -16,11 +16,11 @@ FIRST, SECOND, THIRD = "ha_first", "ha_second", "ha_third"
 
 
 @pytest.fixture(scope="module")
-def lab(bad_lab: str) -> str:
+def lab(own_lab: str) -> str:
     """A lab with one instance more, and keepalived on it already: only the first two get it from haos."""
-    control.add_instance(bad_lab, THIRD)
-    on(bad_lab, THIRD, "sudo apt-get update -qq && sudo apt-get install -y -qq keepalived >/dev/null 2>&1")
-    return bad_lab
+    control.add_instance(own_lab, THIRD)
+    on(own_lab, THIRD, "sudo apt-get update -qq && sudo apt-get install -y -qq keepalived >/dev/null 2>&1")
+    return own_lab
 
 
 def server_of(lab: str, node: str) -> Any:

@@ -23,10 +23,10 @@ WATCH = (sys.executable, "-m", "haos", "status", "--watch", "0.5", "-f", "json",
 
 
 @pytest.fixture(scope="module")
-def pair(bad_lab: str) -> str:
+def pair(own_lab: str) -> str:
     """A lab with a pair; its name."""
-    haos(bad_lab, *CREATE, "--no-verify")
-    return bad_lab
+    haos(own_lab, *CREATE, "--no-verify")
+    return own_lab
 
 
 def seen(lab: str, *, code: int = 0) -> dict[str, Any]:

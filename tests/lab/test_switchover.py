@@ -32,21 +32,21 @@ def killed(lab: str, step: str) -> None:
         process.kill()
 
 
-def test_there_and_back_killed_and_without_preemption(lab_name: str) -> None:
+def test_there_and_back_killed_and_without_preemption(own_lab: str) -> None:
     for node in NODES:
-        on(lab_name, node, "sudo apt-get update -qq && sudo apt-get install -y -qq keepalived >/dev/null 2>&1")
-    before = neutron_state(lab_name), [node_state(lab_name, node) for node in NODES]
-    haos(lab_name, *CREATE, "--preempt-delay", "1", "--no-verify")
-    assert switched(lab_name) == "ha_second"
-    haos(lab_name, "failover-test", "--fault", "withdraw")
-    seen = haos(lab_name, "status").stdout
+        on(own_lab, node, "sudo apt-get update -qq && sudo apt-get install -y -qq keepalived >/dev/null 2>&1")
+    before = neutron_state(own_lab), [node_state(own_lab, node) for node in NODES]
+    haos(own_lab, *CREATE, "--preempt-delay", "1", "--no-verify")
+    assert switched(own_lab) == "ha_second"
+    haos(own_lab, "failover-test", "--fault", "withdraw")
+    seen = haos(own_lab, "status").stdout
     assert re.search(r"ha_second +\| Active +\| yes +\| +240 ", seen), "it takes the VIP back"
 
-    killed(lab_name, "ok raise ha_first")
-    assert "a switchover was broken off, or is under way" in haos(lab_name, "status").stdout
-    assert switched(lab_name, "--back") == "ha_first", "it goes on"
+    killed(own_lab, "ok raise ha_first")
+    assert "a switchover was broken off, or is under way" in haos(own_lab, "status").stdout
+    assert switched(own_lab, "--back") == "ha_first", "it goes on"
 
-    haos(lab_name, *CREATE, "--nopreempt", "--no-verify")
-    assert switched(lab_name) == "ha_second"
-    haos(lab_name, "teardown")
-    assert (neutron_state(lab_name), [node_state(lab_name, node) for node in NODES]) == before
+    haos(own_lab, *CREATE, "--nopreempt", "--no-verify")
+    assert switched(own_lab) == "ha_second"
+    haos(own_lab, "teardown")
+    assert (neutron_state(own_lab), [node_state(own_lab, node) for node in NODES]) == before

@@ -13,6 +13,7 @@ from haos.core import record
 from haos.core.model import Pair, Port, Role
 from haos.core.outage import Verdict
 from haos.core.switchover import Way
+from haos.core.turn import Turn
 from haos.errors import (
     CloudError,
     LeftoverError,
@@ -382,6 +383,33 @@ def test_a_switchover_that_was_killed_is_named_by_status_and_by_check() -> None:
     assert [finding.code for finding in warnings] == ["unfinished-switchover"]
     move(world)
     assert not [trouble for row in status(None, None, context_of(world)).nodes for trouble in row.troubles]
+
+
+def test_a_run_at_work_is_waited_for_and_what_it_changed_is_not_changed_again() -> None:
+    world = made()
+    ctx = context_of(world)
+    prepared = prepare(None, None, back=False, observer_ref=None, ctx=ctx)
+    taken = Turn("a", "other", "a trial failover of pair other", 40)
+    assert node(world, "ha_first").claim(taken) is None
+    began_s = world.clock.now
+    assert switchover(prepared, ctx).move.target.name == "ha_second"
+    assert 40 <= world.clock.now - began_s < 60
+    settled_on(world, "ha_second")
+    assert node(world, "ha_first").claim(taken) is None
+    with pytest.raises(UnsatisfiableError, match="was changed by another run meanwhile; nothing was changed by this"):
+        switchover(prepared, ctx)
+    settled_on(world, "ha_second")
+
+
+def test_a_run_that_does_not_end_is_named_and_nothing_is_changed() -> None:
+    world = made()
+    before = world.snapshot()
+    node(world, "ha_second").claim(Turn("a", "other", "a trial failover of pair other", 3600))
+    with pytest.raises(
+        UnsatisfiableError, match="a trial failover of pair other is at work on ha_second; nothing was"
+    ):
+        move(world)
+    assert world.snapshot() == before
 
 
 def test_interrupted_it_undoes_all() -> None:
