@@ -60,7 +60,7 @@ def lab_name(lab: LabStatus) -> str:
 
 @pytest.fixture(scope="module")
 def own_lab(lab_machine: None) -> Iterator[str]:
-    """The name of a lab of the module's own, in which nothing is from other tests: also for those that break things."""
+    """The name of a lab of the module's own: nothing in it is from other tests, and it may be broken."""
     name = f"test-own-{os.getpid()}"
     try:
         yield control.up(name).name

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.main_job import CREATE, NODES, begun, haos, neutron_state, node_state, on
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 PAIR = "ha_first-ha_second"
 
 
