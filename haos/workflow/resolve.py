@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from haos.core import names, record
-from haos.core.model import RESERVATION_OWNER, CloudNetwork, FixedIp, Instance, Node, Pair, Port, Subnet
+from haos.core.model import RESERVATION_OWNER, Address, CloudNetwork, FixedIp, Instance, Node, Pair, Port, Subnet
 from haos.errors import AmbiguousError, NotFoundError, RecordError, UnsatisfiableError, UsageError
 from haos.workflow.context import Cloud
 
@@ -247,12 +247,24 @@ def pair_nodes(cloud: Cloud, pair: Pair) -> tuple[dict[str, Node], tuple[Port, .
         )
     instances = cloud.instances_by_id([port.device_id for port in mine.values()])
     instances = {one: found for one, found in instances.items() if found.project_id in ("", pair.project_id)}
+    reservation = next((port for port in ports if port.id == pair.reservation_id), None)
     nodes = {}
     for port_id, port in mine.items():
-        address = next((fixed.address for fixed in port.fixed_ips if fixed.address.version == pair.vip.version), None)
+        address = _address_beside(pair, reservation, port)
         if port.device_id in instances and address is not None:
             nodes[port_id] = Node(instances[port.device_id], port, address)
     return nodes, ports
+
+
+def _address_beside(pair: Pair, reservation: Port | None, port: Port) -> Address | None:
+    """Return the address by which a port takes part in a pair: of several the one on the VIP's own subnet."""
+    near = [fixed for fixed in port.fixed_ips if fixed.address.version == pair.vip.version]
+    vip = _fixed_of(reservation, pair.vip)
+    return min(near, key=lambda fixed: vip is None or fixed.subnet_id != vip.subnet_id).address if near else None
+
+
+def _fixed_of(port: Port | None, address: Address) -> FixedIp | None:
+    return next((fixed for fixed in (port.fixed_ips if port else ()) if fixed.address == address), None)
 
 
 def whole(pair: Pair, found: Mapping[str, Node]) -> tuple[Node, ...]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 from threading import Event
 
 import pytest
 
 import haos.workflow.status as module
-from haos.core.model import Address, InstanceAction, Port, Role
+from haos.core.model import Address, FixedIp, InstanceAction, Port, Role
 from haos.core.node import Sight
 from haos.core.outage import Verdict
 from haos.errors import AmbiguousError, NotFoundError, RecordError
 from haos.workflow.create import create, prepare
+from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from tests.fakes import FakeNode, World, context_of, howto_world
@@ -230,3 +232,13 @@ def test_which_pair_must_be_clear(world: World) -> None:
     world.ports["x"] = replace(reservation, id="x", device_id="haos-web")
     with pytest.raises(AmbiguousError, match="ha_first-ha_second, web"):
         status(None, None, context_of(world))
+
+
+def test_of_several_addresses_the_one_on_the_vips_own_subnet_counts(world: World) -> None:
+    """Else a pair that is well would be called drifted, and repair would write a wrong source and wrong rules."""
+    clean = status(None, None, context_of(world))
+    port = port_of(world, nodes(world)[0])
+    elsewhere = FixedIp(ip_address("192.0.2.5"), "11111111-0000-4000-8000-000000000001")
+    world.ports[port.id] = replace(port, fixed_ips=(elsewhere, *port.fixed_ips))
+    assert status(None, None, context_of(world)).nodes == clean.nodes
+    assert prepare_repair(None, None, context_of(world)).steps == ()
