@@ -18,6 +18,7 @@ from haos.core.changes import (
     MendGroup,
     RemovePair,
     TakeFloatingIp,
+    UpdateRecord,
 )
 from haos.core.intent import CloudFault, Intent, pending, where
 from haos.core.model import Port, ServiceCheck
@@ -151,6 +152,16 @@ def unproven_checks(pair: str, checks: Sequence[ServiceCheck], facts: Mapping[st
     return tuple(name for name, seen in facts.items() if pair not in seen.pair_files)
 
 
+def comes_before(change: Change) -> bool:
+    """Say whether all others rest on a change: what ports and rules need, and the record of it."""
+    match change:
+        case UpdateRecord() | MakeGroup() | AdmitVip():
+            return True
+        case MendGroup(group, rules):
+            return set(group.rules) <= set(rules)
+    return False
+
+
 def remaining(changes: Iterable[Change], pair: str, facts: Mapping[str, NodeFacts]) -> Iterator[Change]:
     """Yield what of a plan for the nodes that are left helps them, and what brings their keepalived back to work.
 
@@ -174,6 +185,11 @@ def remaining(changes: Iterable[Change], pair: str, facts: Mapping[str, NodeFact
 def nodes_of(steps: tuple[Step, ...]) -> frozenset[str]:
     """Return the nodes that steps are about."""
     return frozenset(step.node for step in steps if isinstance(step, _NAMED))
+
+
+def rests_on(step: Step) -> frozenset[str]:
+    """Return the nodes that are not put to work where a step has failed."""
+    return frozenset({step.node}) if isinstance(step, AdmitVip) else nodes_of((step,))
 
 
 def unmended(status: PairStatus, steps: tuple[Step, ...], said: Set[str]) -> tuple[Trouble, ...]:

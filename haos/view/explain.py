@@ -61,17 +61,22 @@ def explain(plan: Plan, seen: Seen, logins: Logins) -> Iterator[str]:
     if not plan:
         yield comment("Nothing: all is as it should be.")
         return
-    yield "set -e"
-    if seen.reservation:
-        yield f"port={command(seen.reservation.id)}"
-    if seen.group:
-        yield f"group={command(seen.group.id)}"
+    yield from variables(seen)
     for change in plan.changes:
         yield ""
         yield from by_hand(change, plan, seen.facts, logins)
     yield ""
     yield comment(f"Then, from an instance that is no node of the pair: ping {pair.vip}; and again while keepalived")
     yield comment("is stopped on the node that has the VIP (ip address shows it), and once more after its start.")
+
+
+def variables(seen: Seen) -> Iterator[str]:
+    """Yield what the lines that follow go by."""
+    yield "set -e"
+    if seen.reservation:
+        yield f"port={command(seen.reservation.id)}"
+    if seen.group:
+        yield f"group={command(seen.group.id)}"
 
 
 def by_hand(change: Change, plan: Plan, facts: Mapping[str, NodeFacts], logins: Logins) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from haos.core.keepalived import weight_path
 from haos.core.repair import DropWeight, EnablePort, EndTest, Mend, TrustKey, UndoFault
 from haos.view.console import Output
-from haos.view.explain import Logins, explain, on_node
+from haos.view.explain import Logins, by_hand, explain, on_node, variables
 from haos.view.script import command, comment
 from haos.workflow.cloud_side import SIDES
 from haos.workflow.repair_plan import RepairPlan
@@ -22,16 +22,19 @@ def show_repair_explanation(prepared: RepairPlan, output: Output, logins: Logins
 
 def explain_repair(prepared: RepairPlan, logins: Logins) -> Iterator[str]:
     """Yield a script that does what the plan says; what cannot be repaired stands in it as comments."""
-    lines = explain(prepared.plan, prepared.seen, logins)
+    lines = explain(prepared.after, prepared.seen, logins)
     yield next(lines)  # which shell it is for
     yield next(lines)  # and what it is
     for trouble in prepared.beyond:
         yield comment(f"Not for haos to repair: {trouble}. {trouble.remedy or ''}".rstrip())
+    yield from variables(prepared.seen) if prepared.before else ()
+    for change in prepared.before.changes:
+        yield from by_hand(change, prepared.before, prepared.seen.facts, logins)
     for opening in prepared.openings:
         yield from _by_hand(opening, prepared, logins)
     if prepared.openings:
         yield comment("Then look again: what else is wrong could not be seen before.")
-    if prepared.plan or not prepared.steps:
+    if prepared.after or not prepared.steps:
         yield from lines
     for weight in prepared.weights:
         yield from _by_hand(weight, prepared, logins)

@@ -60,12 +60,13 @@ def plan_lines(prepared: RepairPlan, *, verbose: bool = False) -> Iterator[Line]
         if trouble.grave and (trouble.code, trouble.where) not in known:
             yield Line(f"! {trouble}", "bold red")
     counts: Counter[str] = Counter()
+    yield from change_lines(prepared.before, prepared.seen, counts, verbose=verbose)
     for step in prepared.openings:
         yield from _mend_lines(step, prepared, counts)
     if prepared.openings:
-        yield Line("Then the pair is looked at again. What is seen already:" if prepared.plan else
+        yield Line("Then the pair is looked at again. What is seen already:" if prepared.after else
                    "Then the pair is looked at again.")  # fmt: skip
-    yield from change_lines(prepared.plan, prepared.seen, counts, verbose=verbose)
+    yield from change_lines(prepared.after, prepared.seen, counts, verbose=verbose)
     for weight in prepared.weights:
         yield from _mend_lines(weight, prepared, counts)
     if prepared.steps:
@@ -148,7 +149,7 @@ def _show_screen(repaired: Repaired, output: Output) -> None:
     count = sum(1 for one in repaired.made for _ in describe_step(one.step, one.seen.facts, pair.name))
     what = f"{count} change{'s' * (count != 1)} made" if count else "nothing had to be repaired"
     if not repaired.well:
-        verdict = seen.verdict if seen else Verdict.FAIL
+        verdict = seen.verdict if seen and not repaired.proven else Verdict.FAIL
         output.line(f"{verdict}: {_reason(repaired)}.", VERDICT_STYLES[verdict])
         output.hint(f"look: haos status {pair.name}")
     elif repaired.failed or repaired.beyond:
@@ -166,7 +167,7 @@ def _who(repaired: Repaired) -> str:
 
 def _reason(repaired: Repaired) -> str:
     seen = repaired.verification
-    if seen is not None:
+    if seen is not None and not repaired.proven:
         return seen.reason
     return next((str(trouble) for trouble in repaired.status.troubles if trouble.grave), "it is not healthy")
 
@@ -184,7 +185,7 @@ def _values(repaired: Repaired, *, structured: bool) -> tuple[object, ...]:
         [text for one in repaired.made for text in texts(one.step, one.seen.facts)],
         [{"step": text, "reason": why} if structured else f"{text}: {why}" for text, why in failed],
         [_trouble(trouble) if structured else str(trouble) for trouble in repaired.beyond],
-        repaired.well and status.healthy,
+        repaired.well,
         status.active,
         None if seen is None else str(seen.verdict),
         None if repaired.well else _reason(repaired),

@@ -6,24 +6,31 @@ only then all of it can be seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from haos.core.model import Node, Pair
 from haos.core.outage import Verdict
 from haos.core.repair import Step
 from haos.core.status import PairStatus, Trouble
-from haos.errors import Interrupted
+from haos.errors import Interrupted, RecordError
 from haos.workflow.context import Context
+from haos.workflow.recheck import RewrittenError, TornDownError, refuse_leaving
 from haos.workflow.repair_plan import RepairPlan, plan_repair
 from haos.workflow.repair_steps import Done, make_changes, make_openings
 from haos.workflow.request import CreateRequest
 from haos.workflow.settle import POLL_S, SETTLE_TIMEOUT_S
 from haos.workflow.status import examine
+from haos.workflow.trust import refuse_unconfirmed
 from haos.workflow.verify import Verification, look_on, prove
 
 ROUNDS = 4
 """How often what was behind something else is repaired in turn: a fault, a port, a host key, then the rest."""
+
+
+LOOKS = 3
+LOOK_PAUSE_S = 2.0
+"""So long another run may take from writing a record to the first node's file."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,16 @@ class Repaired:
 
     @property
     def well(self) -> bool:
-        """Whether the pair is seen to be as it should be."""
+        """Whether the pair is seen to be as it should be, by the last look too."""
+        return self.status.healthy and self.proven
+
+    @property
+    def proven(self) -> bool:
+        """Whether all was seen that was to be seen."""
         seen = self.verification
-        if seen is None:
-            return self.status.healthy
-        return seen.verdict is Verdict.PASS or (self.status.observation is None and seen.taken_over)
+        if seen is None or seen.verdict is Verdict.PASS:
+            return True
+        return self.status.observation is None and seen.taken_over
 
 
 def request_of(pair: Pair, nodes: Sequence[Node], observer: str | None) -> CreateRequest:
@@ -67,9 +79,19 @@ def prepare(
     name: str | None, observer: str | None, ctx: Context, *, verify: bool = True, verify_failover: bool = False
 ) -> RepairPlan:
     """Look at the pair and plan; changes nothing. Raises what find_pair does, and UnsatisfiableError."""
-    examined = examine(name, observer, ctx)
-    request = request_of(examined.view.pair, examined.view.members, observer)
-    return plan_repair(examined, replace(request, verify=verify, verify_failover=verify_failover), ctx)
+    for left in reversed(range(LOOKS)):
+        examined = examine(name, observer, ctx)
+        refuse_leaving(examined.view.reservation, examined.view.pair.name, ctx)
+        request = request_of(examined.view.pair, examined.view.members, observer)
+        try:
+            return plan_repair(examined, replace(request, verify=verify, verify_failover=verify_failover), ctx)
+        except (
+            RecordError
+        ):  # another run may have changed the pair between the look at the cloud and that at the nodes
+            if not left:
+                raise
+            ctx.clock.sleep(LOOK_PAUSE_S)
+    raise AssertionError("the last look ends with a plan or an error")
 
 
 def again(prepared: RepairPlan, ctx: Context) -> RepairPlan:
@@ -83,15 +105,28 @@ def again(prepared: RepairPlan, ctx: Context) -> RepairPlan:
 def repair(prepared: RepairPlan, ctx: Context, replan: Callable[[RepairPlan], None]) -> Repaired:
     """Make all steps, tell `replan` of those that come to light on the way, and see whether the pair is well.
 
-    Nothing that was repaired is undone; each step that fails is. Raises Interrupted where the user does.
+    Nothing that was repaired is undone; each step that fails is. Raises Interrupted where the user does, and
+    TornDownError or RewrittenError where another run takes the pair away, or changes it.
     """
     done: list[Done] = []
     try:
         prepared = _rounds(prepared, done, ctx, replan)
         return _concluded(prepared, tuple(done), ctx)
     except KeyboardInterrupt:
-        stays = f"; of what was to be repaired {len(done)} steps were made, and stay" if done else ""
-        raise Interrupted(f"interrupted{stays}", hint=f"haos repair {prepared.pair.name} goes on from here") from None
+        raise Interrupted(
+            f"interrupted{_in_words(done)}", hint=f"haos repair {prepared.pair.name} goes on from here"
+        ) from None
+    except TornDownError as torn:
+        raise TornDownError(torn.reason, hint="haos list") from torn
+    except RewrittenError as rewritten:
+        raise RewrittenError(f"{rewritten.reason}{_in_words(done)}", hint=rewritten.hint) from rewritten
+
+
+def _in_words(done: Sequence[Done]) -> str:
+    made = sum(one.error is None for one in done)
+    return (
+        f"; of what was to be repaired {made} step{'s were' if made != 1 else ' was'} made, and stay" if made else ""
+    )
 
 
 def _rounds(prepared: RepairPlan, done: list[Done], ctx: Context, replan: Callable[[RepairPlan], None]) -> RepairPlan:
@@ -105,12 +140,26 @@ def _rounds(prepared: RepairPlan, done: list[Done], ctx: Context, replan: Callab
             done.append(one)
             hopeless |= {one.step} if one.error is not None else set()
         tried, prepared = prepared.steps, again(prepared, ctx)
-        prepared = replace(prepared, openings=tuple(step for step in prepared.openings if step not in hopeless))
+        prepared = _without(hopeless, prepared)
         if prepared.steps == tried or hopeless.intersection(prepared.steps):
             break
         if prepared.steps:
             replan(prepared)
     return prepared
+
+
+def _without(hopeless: Set[Step], prepared: RepairPlan) -> RepairPlan:
+    """Leave out openings that cannot be made; and the rest too, where nothing that was seen confirms the record."""
+    left = replace(prepared, openings=tuple(step for step in prepared.openings if step not in hopeless))
+    if left.openings or left.openings == prepared.openings:
+        return left
+    try:
+        refuse_unconfirmed(left.pair, left.seen.facts)
+    except RecordError as error:
+        why = Trouble("record", "", error.reason, error.hint)
+        nothing = replace(left.plan, changes=())
+        return replace(left, plan=nothing, weights=(), beyond=(*left.beyond, why))
+    return left
 
 
 def _concluded(prepared: RepairPlan, done: tuple[Done, ...], ctx: Context) -> Repaired:
@@ -121,7 +170,7 @@ def _concluded(prepared: RepairPlan, done: tuple[Done, ...], ctx: Context) -> Re
         if done or request.verify_failover or not status.healthy:
             seen, nodes = prove if request.verify_failover else look_on, prepared.place.nodes
             verification = seen(prepared.pair, nodes, prepared.examined.watcher, ctx)
-            status = again(prepared, ctx).examined.status
+            status = _settled(prepared, ctx)
     elif request.verify and done:
         status = _settled(prepared, ctx)
     return Repaired(prepared.pair, done, prepared.beyond, status, verification)

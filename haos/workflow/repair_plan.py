@@ -18,6 +18,7 @@ from haos.core.repair import (
     DropWeight,
     Opening,
     Step,
+    comes_before,
     confused,
     nodes_of,
     openings,
@@ -30,6 +31,7 @@ from haos.core.repair import (
 from haos.core.replace import goes_on
 from haos.core.status import NodeView, Trouble
 from haos.core.troubles import create_command
+from haos.core.witness import justified, names_on, words_of
 from haos.errors import UnsatisfiableError
 from haos.workflow.context import Context
 from haos.workflow.decide import as_recorded, decide_change, will_add
@@ -64,9 +66,25 @@ class RepairPlan:
         return self.examined.view.pair
 
     @property
+    def before(self) -> Plan:
+        """What of the plan comes before the openings, if there are any: what ports and rules need.
+
+        A node that comes back speaks at once: unheard it would be Active beside another, and unanswered if its port
+        may not speak for the VIP. Nothing where no node's file confirms the record yet.
+        """
+        changes = self.plan.changes if self.openings and words_of(self.pair.name, self.seen.facts) else ()
+        return replace(self.plan, changes=tuple(change for change in changes if comes_before(change)))
+
+    @property
+    def after(self) -> Plan:
+        """The rest of the plan."""
+        done = self.before.changes
+        return replace(self.plan, changes=tuple(change for change in self.plan.changes if change not in done))
+
+    @property
     def steps(self) -> tuple[Step, ...]:
         """Everything that is to be done, in this order."""
-        return (*self.openings, *self.plan.changes, *self.weights)
+        return (*self.before.changes, *self.openings, *self.after.changes, *self.weights)
 
     @property
     def whole(self) -> bool:
@@ -178,7 +196,7 @@ def _with_checks(draft: _Draft, request: CreateRequest) -> Pair:
     except UnsatisfiableError as error:
         remedy = f"{create_command(draft.examined.view)} --check SPEC, or --no-check"
         draft.leave_out(*draft.inside, why=Trouble("service-checks", "", error.reason, remedy))
-        return pair
+        return justified(pair, seen.facts, names_on(seen.place.nodes))
     for name in unproven_checks(pair.name, before.checks, draft.inside):
         specs = " ".join(f"--check {shlex.quote(one.spec)}" for one in before.checks)
         reason = "its service check is lost, and what the other nodes keep is a command: that is not believed for it"

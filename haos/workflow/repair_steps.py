@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from haos.core.changes import MakeGroup, MendGroup, UpdateRecord
 from haos.core.model import Node
-from haos.core.plan import Seen
-from haos.core.repair import DropWeight, EnablePort, EndTest, Opening, Step, TrustKey, UndoFault, nodes_of
+from haos.core.plan import Plan, Seen
+from haos.core.repair import DropWeight, EnablePort, EndTest, Opening, Step, TrustKey, UndoFault, nodes_of, rests_on
 from haos.errors import HaosError, RemoteError
 from haos.workflow.apply import apply
 from haos.workflow.context import Context
+from haos.workflow.recheck import RewrittenError, TornDownError
 from haos.workflow.repair_plan import RepairPlan
 from haos.workflow.restore import heal_node, undo_announced
 from haos.workflow.settle import once_reachable
@@ -33,20 +34,27 @@ class Done:
 
 
 def make_openings(prepared: RepairPlan, ctx: Context) -> Iterator[Done]:
-    """Open the way to what is behind a fault, a port that is down, an old host key."""
-    undone: HaosError | None = None
-    faults = [step for step in prepared.openings if isinstance(step, UndoFault)]
-    if faults:
-        undone = _undo_announced(prepared, ctx)
-    for step in prepared.openings:
+    """Open the way to what is behind a fault, a port that is down, an old host key.
+
+    A node is not let back to where it would do harm: what its port and the rules need is there before.
+    """
+    failed = set[str]()
+    for one in _make_each(prepared.before, prepared, failed, ctx):
+        yield one
+        if one.error is not None and isinstance(one.step, FOUNDATION):
+            return
+    wanted = [step for step in prepared.openings if not nodes_of((step,)) & failed]
+    faults = [step.intent.tag for step in wanted if isinstance(step, UndoFault)]
+    undone = _undo_announced(faults, prepared, ctx) if faults else None
+    for step in wanted:
         error = undone if isinstance(step, UndoFault) else _open(step, prepared, ctx)
         yield Done(step, prepared.seen, error)
 
 
-def _undo_announced(prepared: RepairPlan, ctx: Context) -> HaosError | None:
+def _undo_announced(tags: Sequence[str], prepared: RepairPlan, ctx: Context) -> HaosError | None:
     view = prepared.examined.view
     try:
-        undo_announced(view.pair, view.reservation, dict(view.nodes), view.ports, ctx)
+        undo_announced(view.pair, replace(view.reservation, tags=tuple(tags)), dict(view.nodes), view.ports, ctx)
     except HaosError as error:
         return error
     return None
@@ -79,24 +87,42 @@ def _enable(node: Node, port_id: str, ctx: Context) -> None:
 
 def make_changes(prepared: RepairPlan, ctx: Context) -> Iterator[Done]:
     """Make the planned changes in their order, then drop the weights."""
-    seen, plan = prepared.seen, prepared.plan
     failed = set[str]()
+    for one in _make_each(prepared.after, prepared, failed, ctx):
+        yield one
+        if one.error is not None and isinstance(one.step, FOUNDATION):
+            return
+    for weight in prepared.weights:
+        if weight.node not in failed:
+            yield Done(weight, prepared.seen, _drop(weight, prepared, ctx))
+
+
+def _make_each(plan: Plan, prepared: RepairPlan, failed: set[str], ctx: Context) -> Iterator[Done]:
+    """Make changes, but for those on nodes of which one has `failed`. Raises TornDownError or RewrittenError.
+
+    What another run has changed meanwhile is not to be overwritten by what was planned before.
+    """
+    seen = prepared.seen
     for change in plan.changes:
         if nodes_of((change,)) & failed:
             continue
         try:
-            ledger = apply(replace(plan, changes=(change,)), seen, ctx)
+            ledger = apply(replace(plan, changes=(change,)), seen, ctx, hint=_hint(prepared))
         except HaosError as error:
+            if any(isinstance(one, TornDownError | RewrittenError) for one in (error, error.__cause__)):
+                raise
             yield Done(change, prepared.seen, error)
             if isinstance(change, FOUNDATION):
                 return
-            failed |= nodes_of((change,))
+            failed |= rests_on(change)
         else:
             seen = replace(seen, reservation=ledger.reservation, group=ledger.group)
             yield Done(change, prepared.seen)
-    for weight in prepared.weights:
-        if weight.node not in failed:
-            yield Done(weight, prepared.seen, _drop(weight, prepared, ctx))
+
+
+def _hint(prepared: RepairPlan) -> str:
+    name = prepared.pair.name
+    return f"haos repair {name} goes on from here; haos teardown {name} takes it all away"
 
 
 def _drop(weight: DropWeight, prepared: RepairPlan, ctx: Context) -> HaosError | None:
