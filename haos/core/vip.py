@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
+from haos.core.crowd import beyond
 from haos.core.model import Address, AddressPair, Pool, Port, Subnet
 from haos.errors import NoFreeAddressError
 
@@ -124,17 +125,23 @@ def _outside(subnet: Subnet, first: int, last: int) -> tuple[Span, Span]:
 
 
 def choose(
-    subnet: Subnet, ports: Iterable[Port], *, avoid: Collection[Address] = (), from_pool: bool = False
+    subnet: Subnet,
+    ports: Iterable[Port],
+    *,
+    avoid: Collection[Address] = (),
+    passed: int = 0,
+    from_pool: bool = False,
 ) -> Address:
     """Return the lowest free address outside the pools; with `from_pool`, where there is none, one from a pool.
 
-    Raises NoFreeAddressError, which tells in numbers where all have gone.
+    So many that are free are `passed` over, if there are more. Raises NoFreeAddressError, which tells in numbers
+    where all have gone.
     """
     ports = tuple(ports)
-    for address in candidates(subnet, ports):
-        if address not in avoid:
-            return address
-    in_pool = next((one for one in candidates_in_pools(subnet, ports) if one not in avoid), None)
+    for address in beyond((one for one in candidates(subnet, ports) if one not in avoid), passed):
+        return address
+    inside = (one for one in candidates_in_pools(subnet, ports) if one not in avoid)
+    in_pool = next(beyond(inside, passed if from_pool else 0), None)
     if from_pool and in_pool is not None:
         return in_pool
     raise no_free_address(subnet, ports, in_pool)

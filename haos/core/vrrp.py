@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from haos.core import service
+from haos.core.crowd import beyond
 from haos.core.model import Mode, Pair, Timing, vrid_of
 from haos.errors import UnsatisfiableError, UsageError
 
@@ -41,12 +42,14 @@ class Prediction:
     why: str
 
 
-def choose_vrid(macs: Iterable[str], version: int, *, avoid: Iterable[int] = ()) -> int:
-    """Return the lowest VRID whose virtual MAC no port of the network has. Raises UnsatisfiableError."""
+def choose_vrid(macs: Iterable[str], version: int, *, avoid: Iterable[int] = (), passed: int = 0) -> int:
+    """Return the lowest VRID whose virtual MAC no port of the network has; so many of them are passed over.
+
+    Raises UnsatisfiableError.
+    """
     taken = {found[0] for mac in macs if (found := vrid_of(mac)) and found[1] == version} | set(avoid)
-    for vrid in range(1, 256):
-        if vrid not in taken:
-            return vrid
+    for vrid in beyond((one for one in range(1, 256) if one not in taken), passed):
+        return vrid
     raise UnsatisfiableError(
         f"all 255 IPv{version} VRIDs are taken on this network",
         hint="openstack port list --device-owner haos:vip; tear a pair down, or use another network",

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from haos.core.checks import Finding, raise_blockers
+from haos.core.crowd import gives_room
 from haos.core.leaving import leaves_for_s
 from haos.core.model import FloatingIp, Pair
 from haos.core.nodeconf import configs_there, node_configs
@@ -158,15 +159,17 @@ def _create(prepared: Prepared, ctx: Context, replan: Replan) -> Created:
     So it is where somebody else makes, changes or takes away the same pair; but for a pair of this run's own that is
     taken away: who does that means it. Raises TornDownError then.
     """
-    avoid = prepared.avoid
+    avoid, conflicts = prepared.avoid, 0
     for _ in range(MAX_CONFLICTS):
         try:
             return _create_once(prepared, ctx)
         except AddressTakenError:
             if prepared.request.vip is not None:
                 raise
+            conflicts += 1
             avoid = replace(avoid, vips=avoid.vips | {prepared.pair.vip})
         except MacTakenError:
+            conflicts += 1
             avoid = replace(avoid, vrids=avoid.vrids | {prepared.pair.vrid})
         except LostRaceError as lost:
             ctx.progress.note(f"{lost}; going on with that one")
@@ -176,6 +179,7 @@ def _create(prepared: Prepared, ctx: Context, replan: Replan) -> Created:
             ctx.progress.note(f"{torn}; making it anew")
         except RewrittenError as rewritten:
             ctx.progress.note(f"{rewritten}; going on with what it is now")
+        avoid = replace(avoid, passed=gives_room(prepared.pair.name, conflicts))
         was_new, prepared = prepared.is_new, prepare(prepared.request, ctx, avoid)
         if was_new and not prepared.is_new:
             _await_made(prepared, ctx)

@@ -28,6 +28,7 @@ class Avoid:
 
     vips: frozenset[Address] = frozenset()
     vrids: frozenset[int] = frozenset()
+    passed: int = 0  # so many free ones are left to others who choose at the same moment
 
 
 def decide_new(request: CreateRequest, seen: Preflight, avoid: Avoid) -> tuple[Pair, tuple[Node, ...]]:
@@ -68,7 +69,9 @@ def choose_vip(request: CreateRequest, seen: Preflight, avoid: Avoid) -> Address
     """Return the VIP: the one asked for if nothing speaks against it, else the lowest free one."""
     place = seen.place
     if request.vip is None:
-        return vip.choose(place.subnet, place.ports, avoid=avoid.vips, from_pool=request.vip_from_pool)
+        return vip.choose(
+            place.subnet, place.ports, avoid=avoid.vips, passed=avoid.passed, from_pool=request.vip_from_pool
+        )
     others = [_without_vip(port, request.vip, seen) for port in place.ports if port is not seen.reservation]
     reason = vip.objection(request.vip, place.subnet, others)
     hint = "leave out --vip and haos finds a free one outside the pools"
@@ -102,7 +105,7 @@ def choose_vrid(seen: Preflight, address: Address, avoid: Avoid) -> int:
                 hint="use a reservation port with another MAC",
             )
         return own[0]
-    return vrrp.choose_vrid((port.mac for port in place.ports), version, avoid=taken)
+    return vrrp.choose_vrid((port.mac for port in place.ports), version, avoid=taken, passed=avoid.passed)
 
 
 def _recorded_vrid(port: Port, version: int) -> int | None:

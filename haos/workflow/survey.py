@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import islice
 
 from haos.core import vip
+from haos.core.crowd import beyond
 from haos.core.model import Address, Node
 from haos.core.node import Survey
 from haos.errors import RemoteError, UnsatisfiableError
@@ -37,7 +38,7 @@ def ask_segment(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Cont
         return avoid
     said, listen_s = seen.survey, LISTEN_S
     for _ in range(ROUNDS):
-        asked = [request.vip] if request.vip else _candidates(request, seen, avoid.vips)
+        asked = [request.vip] if request.vip else _candidates(request, seen, avoid)
         if not asked:
             return avoid
         if said is None:
@@ -64,7 +65,7 @@ def first_survey(request: CreateRequest, seen: Preflight, avoid: Avoid, ctx: Con
 
     None where there are none: for a pair that is there, and for a VIP of the user's own, which is judged first.
     """
-    asked = [] if seen.pair or request.vip else _candidates(request, seen, avoid.vips)
+    asked = [] if seen.pair or request.vip else _candidates(request, seen, avoid)
     if not asked:
         return None
     return lambda asker: ctx.fleet.node(asker.instance).survey(asker.address, asked, listen_s=LISTEN_S)
@@ -79,13 +80,16 @@ def _survey(asker: Node, addresses: Collection[Address], listen_s: float, ctx: C
         return None
 
 
-def _candidates(request: CreateRequest, seen: Preflight, avoid: Collection[Address]) -> list[Address]:
+def _candidates(request: CreateRequest, seen: Preflight, avoid: Avoid) -> list[Address]:
     subnet, ports = seen.place.subnet, seen.place.ports
-    outside = (one for one in vip.candidates(subnet, ports) if one not in avoid)
-    found = list(islice(outside, AT_ONCE))
+
+    def first(free: Iterable[Address]) -> list[Address]:
+        return list(islice(beyond((one for one in free if one not in avoid.vips), avoid.passed), AT_ONCE))
+
+    found = first(vip.candidates(subnet, ports))
     if found or not request.vip_from_pool:
         return found
-    return list(islice((one for one in vip.candidates_in_pools(subnet, ports) if one not in avoid), AT_ONCE))
+    return first(vip.candidates_in_pools(subnet, ports))
 
 
 def await_forgotten(address: Address, asker: Node, ctx: Context) -> None:
