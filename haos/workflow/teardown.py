@@ -22,7 +22,7 @@ from haos.workflow.parallel import attempt_each
 from haos.workflow.recheck import see_written
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import undo_announced
-from haos.workflow.trust import refuse_another, refuse_left_behind
+from haos.workflow.trust import look_beside, refuse_another, refuse_left_behind
 from haos.workflow.undo import give_back, leave_mark, withdraw_from_port
 
 
@@ -77,11 +77,12 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
     try:
         # A port that is down, or an instance that is off, would be left so by haos.
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
-        _, silent = _look(pair, nodes.values(), ports, ctx)
+        _, silent, _ = _look(pair, nodes.values(), ports, ctx, force=force)
         mark = leave_mark(reservation.id, ctx)
         # What another run did before the mark is seen now; what it does after, it takes back itself.
         pair, nodes, ports = _as_it_is_now(pair, ctx)
-        facts, lost = _look(pair, [node for node in nodes.values() if node.name not in silent], ports, ctx)
+        asked = [node for node in nodes.values() if node.name not in silent]
+        facts, lost, skipped = _look(pair, asked, ports, ctx, force=force)
         sure = justified(pair, facts, names_on(nodes.values()))
         kept = _not_haoss(pair, sure, ports)
         gone = tuple(member.port_id for member in pair.members if member.port_id not in nodes)
@@ -90,7 +91,9 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
             sure, mark, carrying, {port.id: port for port in ports}, find_groups(sure, ctx), gone, {**silent, **lost}
         )
         torn = _take_away(there, purge, force, ctx)
-        return replace(torn, done=(*restored, *torn.done), kept=(*kept, *torn.kept))
+        return replace(
+            torn, done=(*restored, *torn.done), skipped=(*torn.skipped, *skipped), kept=(*kept, *torn.kept)
+        )
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted: pair {pair.name} may be torn down in part", hint=f"haos teardown {pair.name} finishes it"
@@ -135,18 +138,30 @@ def _as_it_is_now(before: Pair, ctx: Context) -> tuple[Pair, dict[str, Node], tu
 
 
 def _look(
-    pair: Pair, nodes: Collection[Node], ports: Collection[Port], ctx: Context
-) -> tuple[dict[str, NodeFacts], dict[str, HaosError]]:
+    pair: Pair, nodes: Collection[Node], ports: Collection[Port], ctx: Context, *, force: bool
+) -> tuple[dict[str, NodeFacts], dict[str, HaosError], tuple[str, ...]]:
     """Return what the nodes say, and who cannot be reached, by name; one that can but says nothing is in neither.
 
+    And, a line each, who is no node by the record, may still be one by the files, and is passed over with `force`.
     Raises RecordError where what they say forbids to go by the record.
     """
     with ctx.progress.step("look at the nodes"):
         found, errors = attempt_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
-    facts = {node.name: each for node, each in found.items()}
-    refuse_another(pair, nodes, facts, ports)
-    refuse_left_behind(pair, facts, nodes, ports, ctx)
-    return facts, {node.name: error for node, error in errors.items() if not isinstance(error, StepError)}
+        facts = {node.name: each for node, each in found.items()}
+        beside = look_beside(pair, facts, ports, ctx)
+    passed = {node: error for node, error in beside.silent.items() if force and not isinstance(error, StepError)}
+    refuse_another(pair, nodes, facts, ports, beside.left | {node.port.id for node in passed})
+    refuse_left_behind(pair, facts, nodes, ports, beside)
+    silent = {node.name: error for node, error in errors.items() if not isinstance(error, StepError)}
+    return facts, silent, tuple(_stays(pair, node.name, error) for node, error in passed.items())
+
+
+def _stays(pair: Pair, name: str, error: HaosError) -> str:
+    return f"{_said(name, error)}; files of pair {pair.name}, and keepalived if it runs, stay there"
+
+
+def _said(name: str, error: HaosError) -> str:
+    return str(error) if name in str(error) else f"{name}: {error}"
 
 
 def _is_others(pair: Pair, facts: NodeFacts | None) -> bool:
@@ -182,11 +197,10 @@ def _take_away(there: _There, purge: bool, force: bool, ctx: Context) -> TornDow
         done += [f"{node.name}: {line}" for line in result.done]
         left += [f"{node.name}: {line}" for line in result.left]
     for name, error in errors.items():
-        said = str(error) if name in str(error) else f"{name}: {error}"
         if force and isinstance(error, RemoteError) and not isinstance(error, StepError):
-            skipped.append(f"{said}; files of pair {pair.name}, and keepalived if it runs, stay there")
+            skipped.append(_stays(pair, name, error))
         else:
-            left.append(said)
+            left.append(_said(name, error))
     _raise_if_left(pair, left, unreachable=bool(errors))
     with ctx.progress.step("clean the ports"):
         done += _clean_ports(there, ctx)

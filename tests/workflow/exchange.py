@@ -35,6 +35,7 @@ KINDS = {
     "nopreempt": replace(request_for(2), preempt_delay_s=None, preempt=False),
     "bfd": replace(request_for(2), bfd=True),
     "vmac": replace(request_for(2), mode=ModeChoice.VMAC),
+    "unsecured": request_for(2),
 }
 
 
@@ -46,6 +47,9 @@ def bare(kind: str = "two") -> World:
     for one in world.nodes.values():
         one.package = None if one.instance.name == NEW else "2.2.7"
         one.preempt_delay_s = DELAY_S
+    if kind == "unsecured":
+        for port in list(world.ports.values()):
+            world.ports[port.id] = replace(port, port_security=False, pairs=(), group_ids=())
     return world
 
 
@@ -183,7 +187,7 @@ def settled(world: World, *names: str) -> None:
         name, silent = one.instance.name, one.instance.id in world.unreachable
         port = port_of(world, name)
         admitted = any(pair.vip in each.network for each in port.pairs if each.network.num_addresses == 1)
-        assert admitted == (name in names), name
+        assert admitted == (name in names and port.port_security), name
         if group:
             assert (group in port.group_ids) == (name in names), name
         if name in names:

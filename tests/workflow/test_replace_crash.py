@@ -34,6 +34,9 @@ CASES = [
     ("five", "active"),
     ("nopreempt", "active"),
     ("bfd", "active"),
+    ("unsecured", "active"),
+    ("unsecured", "stopped"),
+    ("unsecured", "silent"),
 ]
 PROVEN = ("two", "active")
 
