@@ -91,9 +91,11 @@ def command(
     from haos.cli.create_options import split_ssh
     from haos.cli.session import session
     from haos.core.service_probe import parse_service
-    from haos.view.failover import show_report
+    from haos.view.failover import LEG_COLUMNS, show_report
+    from haos.view.failover_plan import COLUMNS as PLAN_COLUMNS
     from haos.view.failover_plan import show_dry_run, show_plan
     from haos.view.files import check_writable
+    from haos.view.formats import refuse_unknown
     from haos.workflow.failover import failover_test, plan_failover
     from haos.workflow.request import FailoverRequest
 
@@ -102,6 +104,7 @@ def command(
         return restore_pair(settings, pair, ssh, injects=bool(wanted["faults"]))
     service = parse_service(wanted.pop("probe"), wanted.pop("flow"))
     request = FailoverRequest(pair, service=service, **wanted)
+    refuse_unknown(PLAN_COLUMNS if dry_run else LEG_COLUMNS, style)
     check_writable([path for path in (html, junit, raw) if path])
     with session(settings, ssh) as run:
         plan = plan_failover(request, run.context)

@@ -106,9 +106,11 @@ def command(
     from haos.cli.asking import confirm_changes
     from haos.cli.session import session
     from haos.view.explain_repair import show_repair_explanation
-    from haos.view.repair import EXIT_BEYOND, show_repair_plan, show_repaired
+    from haos.view.formats import refuse_unknown
+    from haos.view.repair import COLUMNS, EXIT_BEYOND, show_repair_plan, show_repaired
     from haos.workflow.repair import prepare, repair
 
+    refuse_unknown(COLUMNS, style)
     with session(settings, ssh) as run:
         if network and nodes:
             ended = _rebuild(pair, network, nodes, as_on, run, style, yes=yes, dry_run=dry_run, explain=explain)

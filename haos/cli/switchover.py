@@ -50,9 +50,11 @@ def command(
         raise click.UsageError("--to and --back say where to, both; leave one of them out")
     from haos.cli.asking import confirm_changes
     from haos.cli.session import session
-    from haos.view.switchover import show_move, show_switched
+    from haos.view.formats import refuse_unknown
+    from haos.view.switchover import COLUMNS, show_move, show_switched
     from haos.workflow.switchover import Switched, prepare, switchover
 
+    refuse_unknown(COLUMNS, style)
     with session(settings, ssh) as run:
         prepared = prepare(pair, to, back=back, observer_ref=observer, ctx=run.context)
         run.remember(prepared.move.before.name)

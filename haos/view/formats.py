@@ -79,6 +79,11 @@ def _normal(column: str) -> str:
     return column.lower().strip().replace(" ", "_")
 
 
+def refuse_unknown(columns: Sequence[str], style: Style) -> None:
+    """Refuse columns that nobody has: before anything is done whose result they shall show. Raises UsageError."""
+    _chosen(columns, style)
+
+
 def _chosen(columns: Sequence[str], style: Style) -> list[bool]:
     if not style.columns:
         return [True] * len(columns)

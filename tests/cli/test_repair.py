@@ -167,3 +167,14 @@ def test_a_finding_on_a_node_keeps_haos_off_it(haos: Haos, drifted: World, monke
     assert ended.code == 5
     assert "! ha_second: ha_second has 1 MB left where /etc lies" in ended.out
     assert not nodes(drifted)[1].enabled
+
+
+@pytest.mark.parametrize("words", [("repair",), ("switchover",), ("failover-test", "--fault", "stop")])
+def test_a_column_that_nobody_has_is_refused_before_anything_is_done(
+    haos: Haos, drifted: World, words: tuple[str, ...]
+) -> None:
+    before = drifted.snapshot()
+    ended = haos(*words, "-f", "json", "-c", "Colour")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("haos: no such column: Colour\n")
+    assert drifted.snapshot() == before
