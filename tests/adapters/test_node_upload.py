@@ -6,21 +6,33 @@ there when a step dies must be whole, old or new, and pass its configuration tes
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
-from collections.abc import Callable, Mapping
+import os
+import random
+import shlex
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from haos.adapters import node as node_module
+from haos.adapters import openssh_script
 from haos.adapters.node import Node
+from haos.adapters.node_steps import step_script
 from haos.core.keepalived import DROP_IN_PATH, HAOS_FOLDER, MAIN_PATH
 from haos.core.model import Mode, Pair, ServiceCheck, Timing
 from haos.core.node import NodeConfig
 from haos.core.nodeconf import node_config
+from haos.errors import RemoteError
 from tests.adapters.node_cases import DB, FOREIGN, PEER, SOURCE, WEB
 from tests.adapters.node_kills import LEFTOVER, Tree, disk_of, kills, put_back, run_in_session
-from tests.adapters.node_sandbox import MAC, Sandbox
+from tests.adapters.node_sandbox import DEADLINE_S, MAC, Sandbox
+from tests.adapters.openssh_server import INSTANCE, Client, Sshd, clients_of
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -235,3 +247,99 @@ def test_systemd_hears_of_a_drop_in_though_the_run_that_put_it_there_was_killed(
     node._step("configure", parameters, "the run after it")
     node.activate()
     assert box.sh("systemctl show -p NeedDaemonReload --value keepalived.service") == "no\n"
+
+
+@pytest.fixture
+def over_ssh(box: Sandbox, tmp_path: Path) -> Iterator[Client]:
+    """A user of a real sshd whose every session ends up in the sandboxed node."""
+    inside = tmp_path / "inside"
+    inside.write_text(
+        f"#!/bin/sh\nexec {shlex.join(box.entering)} env PATH=/run/bin:/usr/bin:/bin:/usr/sbin:/sbin "
+        'sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    inside.chmod(0o755)
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    server = Sshd(folder, extra=[f"ForceCommand {inside}"]).start()
+    client = Client(server, tmp_path).trust()
+    yield client
+    client.close()
+    server.stop()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_ssh_client_that_is_killed_leaves_no_half_file(
+    box: Sandbox, node: Node, over_ssh: Client, seed: int
+) -> None:
+    """SIGKILL at a random time, of the ssh that carries the script or of the one that holds the connection."""
+    case = CASES["changed pair"]
+    case.before(box, node)
+    parameters = case.parameters(node)
+    old, passed = disk_of(box), passes(box)
+    node._step(case.step, parameters, "the undisturbed run")
+    new = disk_of(box)
+    put_back(box, old)
+    chance = random.Random(seed)  # noqa: S311 - a test's moments, no secret
+    connection = over_ssh.gateway().connect(INSTANCE)
+    remote = Node(connection, "ha_first")
+    assert remote.facts(MAC).interface == "ens3", "or it is not the node that is reached"
+
+    outcome: list[object] = []
+
+    def step() -> None:
+        try:
+            remote._step(case.step, parameters, "the step")
+        except RemoteError as error:
+            outcome.append(error)
+
+    worker = threading.Thread(target=step)
+    worker.start()
+    time.sleep(chance.uniform(0, 0.4))
+    carriers = clients_of(over_ssh)
+    for pid in carriers if seed % 2 else carriers[-1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    worker.join(4 * DEADLINE_S)
+    assert not worker.is_alive()
+
+    found = read_files(disk_of(box).tree)
+    assert [path for path, entry in found.items() if not wholly(entry, path, old.tree, new.tree)] == []
+    assert passes(box) or not passed
+    remote._step(case.step, parameters, "the step again")  # which waits for a script that goes on, by the node's lock
+    assert disk_of(box).tree == new.tree
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_script_of_which_a_part_arrived_does_nothing(
+    box: Sandbox, node: Node, over_ssh: Client, share: float
+) -> None:
+    """The connection breaks while the script is being sent: no command of it runs."""
+    node.configure(networkd_config(node, WEB))
+    before = disk_of(box)
+    connection = over_ssh.gateway().connect(INSTANCE)
+    whole = openssh_script.wrap(step_script("configure", configuring(CHANGED)(node)), "begun").encode()
+    process = connection._start("timeout -k 2 60 sh -s")
+    assert process.stdin is not None
+    process.stdin.write(whole[: int(len(whole) * share)])
+    process.stdin.flush()
+    process.kill()
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert b"begun" not in said
+    remote_shells = "grep -la 'timeou[t].-k.2.60' /proc/[0-9]*/cmdline 2>/dev/null || :"
+    box.until(lambda: box.sh(remote_shells) == "", "the remote shell has ended")
+    assert disk_of(box).tree == before.tree
+
+
+def test_no_cut_of_a_script_runs_anything(box: Sandbox, node: Node) -> None:
+    """Cut at the end of each line, given to the node's own shell as sshd would."""
+    node.configure(networkd_config(node, WEB))
+    before = disk_of(box)
+    whole = openssh_script.wrap(step_script("configure", configuring(CHANGED)(node)), "begun")
+    box.write("/run/whole", whole)
+    last = whole.count("\n") - 1
+    each = (
+        f"n=1; while [ $n -le {last} ]; do head -n $n /run/whole | sh -s 2>/dev/null; n=$((n + 1)); done; echo over"
+    )
+    said = box.run(each, timeout_s=300)
+    assert said.stdout == "over\n"
+    assert disk_of(box).tree == before.tree
