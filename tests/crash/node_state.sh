@@ -48,7 +48,8 @@ systemctl show keepalived.service \
 systemctl list-units --all --no-legend --plain --type=service,timer,scope 'haos*' | part unit
 systemctl list-units --no-legend --plain --state=failed | part failed
 grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf /proc/sys/net/ipv4/ip_nonlocal_bind | part sysctl
-ip -o address show | sed 's/ valid_lft .*//' | part address
+# An interface's number is how many there have been since the boot.
+ip -o address show | sed 's/^[0-9]*: //; s/ valid_lft .*//' | part address
 ip -o link show | sed 's/^[0-9]*: //' | part link
 ip route show table all | part route
 ip -6 route show table all | part route
