@@ -1,7 +1,7 @@
 """Two runs of haos at once, one step of one of them at a time, in many orders: each must end in a clean state.
 
 Orders are enumerated where one run comes on once, at every step of the other, and plays to its end; beyond that they
-are drawn at random, by seeds that are named.
+are drawn at random, by seeds that are named. A round plays a share of them: see rounds.py.
 """
 
 from __future__ import annotations
@@ -33,18 +33,23 @@ from tests.races.plays import (
     tearing_down,
     trying,
 )
+from tests.races.rounds import ROUND, share
 from tests.races.stage import MAX_STEPS, Chance, Director, Turns
 
-SEEDS = 20
 NAME = "ha_first-ha_second"
 
 
-def orders(runs: list[Run], *, before: Run | None = None, stride: int = 1) -> Iterator[Director]:
-    """Yield every order with one switch (or every so many), either way, and some at random."""
+def orders(runs: list[Run], *, before: Run | None = None) -> Iterator[Director]:
+    """Yield every order with one switch, either way."""
     for first, other, run in (("A", "B", runs[0]), ("B", "A", runs[1])):
-        for at in range(0, len(alone(run, before=before)) + 1, stride):
+        for at in range(len(alone(run, before=before)) + 1):
             yield Turns([(first, at), (other, MAX_STEPS)])
-    yield from map(Chance, range(SEEDS))
+
+
+def one_after_the_other() -> Iterator[Director]:
+    """Yield the two orders in which nobody interferes."""
+    for first, other in ("AB", "BA"):
+        yield Turns([(first, MAX_STEPS), (other, MAX_STEPS)])
 
 
 def collisions(runs: list[Run], *, before: Run | None = None) -> Iterator[Director]:
@@ -60,11 +65,12 @@ def collisions(runs: list[Run], *, before: Run | None = None) -> Iterator[Direct
 
 
 def endings(
-    runs: list[Run], *, before: Run | None = None, careless: bool = False, stride: int = 1
+    runs: list[Run], *, before: Run | None = None, careless: bool = False
 ) -> Iterator[tuple[Director, Ending]]:
-    """Play every order."""
+    """Play this round's share of all orders, one drawn at random, and those in which nobody interferes."""
     more = collisions(runs, before=before) if careless else ()
-    for director in chain(more, orders(runs, before=before, stride=stride)):
+    every = share(chain(more, orders(runs, before=before)))
+    for director in chain(one_after_the_other(), every, [Chance(ROUND)]):
         ending = play(runs, director, before=before, careless=careless)
         try:
             yield director, ending
@@ -147,7 +153,7 @@ def test_two_creates_of_one_name_that_prove_it_both_see_it_work() -> None:
 
 
 def test_a_create_that_proves_and_a_teardown_end_in_a_whole_pair_or_in_none() -> None:
-    for director, ending in endings([creating(PROVEN), tearing_down()], before=creating(), stride=3):
+    for director, ending in endings([creating(PROVEN), tearing_down()], before=creating()):
         made, torn = (actor.failed for actor in ending.actors)
         assert torn is None or isinstance(torn, NotFoundError), (director, torn)
         assert made is None or isinstance(made, TornDownError | UnsatisfiableError), (director, made)
@@ -203,7 +209,7 @@ def test_a_repair_beside_a_teardown_leaves_nothing() -> None:
 
 
 def test_of_two_switchovers_one_moves_the_vip_and_the_other_says_so() -> None:
-    for director, ending in endings([moving, moving], before=creating(PROVEN), stride=2):
+    for director, ending in endings([moving, moving], before=creating(PROVEN)):
         failed = [actor.failed for actor in ending.actors if actor.failed is not None]
         assert all(isinstance(error, UnsatisfiableError) and error.hint for error in failed), (director, failed)
         moves = 2 - len(failed)
@@ -214,14 +220,14 @@ def test_of_two_switchovers_one_moves_the_vip_and_the_other_says_so() -> None:
 
 
 def test_a_switchover_beside_a_teardown_leaves_nothing() -> None:
-    for director, ending in endings([moving, tearing_down()], before=creating(PROVEN), stride=2):
+    for director, ending in endings([moving, tearing_down()], before=creating(PROVEN)):
         assert ending.actors[1].failed is None, director
         assert not isinstance(ending.actors[0].failed, LeftoverError), director
         ending.clean()
 
 
 def test_a_failover_test_beside_a_teardown_says_that_it_could_not_see_or_why_it_ended() -> None:
-    for director, ending in endings([trying, tearing_down()], before=creating(PROVEN), stride=2):
+    for director, ending in endings([trying, tearing_down()], before=creating(PROVEN)):
         assert ending.actors[1].failed is None, director
         report = ending.actors[0].result
         if ending.actors[0].failed is None:
