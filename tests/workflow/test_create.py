@@ -432,6 +432,7 @@ def test_a_run_that_mends_a_pair_never_takes_it_away() -> None:
     assert world.snapshot() == before
 
 
+@pytest.mark.usefixtures("side_by_side")
 def test_interrupting_waits_for_what_is_under_way() -> None:
     done: list[int] = []
     under_way = threading.Barrier(3)

@@ -251,6 +251,7 @@ def test_a_virtual_mac_pair_that_was_there_before_stays() -> None:
     assert world.snapshot() == before
 
 
+@pytest.mark.usefixtures("side_by_side")
 def test_segment_is_asked_while_the_nodes_are_looked_at() -> None:
     world = howto_world()
     first, asked = next(node for node in world.nodes.values() if node.instance.name == "ha_first"), Event()
