@@ -46,7 +46,8 @@ class AddressPair:
 
     def covers(self, address: Address) -> bool:
         """Say whether the pair admits this address, whatever the MAC."""
-        return address.version == self.network.version and address in self.network
+        network = self.network
+        return address.version == network.version and address in network
 
 
 @dataclass(frozen=True)

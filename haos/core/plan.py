@@ -193,7 +193,8 @@ def missing_pairs(port: Port, pair: Pair) -> tuple[AddressPair, ...]:
 
 def has_pair(port: Port, want: AddressPair) -> bool:
     """Say whether an address pair is on a port, however it is spelled there."""
-    return any(have.network == want.network and have.mac_address.lower() == want.mac_address for have in port.pairs)
+    network = want.network
+    return any(have.mac_address.lower() == want.mac_address and have.network == network for have in port.pairs)
 
 
 def admits(port: Port, pair: Pair) -> bool:

@@ -20,6 +20,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 from uuid import UUID
 
@@ -203,11 +204,13 @@ def _decode_timing(match: re.Match[str]) -> Timing:
     return Timing(int(match["interval"]) / 1000, delay_s, preempt, match["bfd"] is not None)
 
 
+@lru_cache
 def port_code(port_id: str) -> str:
     """Return a port's id as a record spells it."""
     return base64.urlsafe_b64encode(UUID(port_id).bytes).decode().rstrip("=")
 
 
+@lru_cache
 def port_id_of(code: str) -> str | None:
     """Return the id of a port as a record spells it; None if it is none."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from haos.core.model import Address, Node, Port, SecurityGroup, SecurityRule
@@ -155,7 +155,8 @@ def same_rules(have: Iterable[SecurityRule], wanted: Iterable[SecurityRule]) -> 
     return not missing and not unwanted
 
 
-def _meaning(rule: SecurityRule) -> SecurityRule:
+def _meaning(rule: SecurityRule) -> tuple[object, ...]:
     spelled = rule.protocol.lower() if rule.protocol else None
     protocol = next((name for name, spellings in _SPELLINGS.items() if spelled in spellings), spelled)
-    return replace(rule, id="", protocol=protocol)
+    remote = (rule.remote_ip, rule.remote_group_id, rule.remote_address_group_id)
+    return rule.direction, rule.version, protocol, rule.port_min, rule.port_max, *remote

@@ -51,8 +51,11 @@ class Run:
     def make(self) -> None:
         """Make every step. What one fails at is undone as far as that step goes; `undo` undoes those before it."""
         try:
-            for index in range(len(steps(self._exchange))):
-                self._step(steps(self._exchange)[index])
+            planned, of = steps(self._exchange), self._exchange
+            for index in range(len(planned)):
+                if of is not self._exchange:
+                    planned, of = steps(self._exchange), self._exchange
+                self._step(planned[index])
         finally:
             if self._probe is not None:
                 self._probe.stop()
@@ -85,9 +88,9 @@ class Run:
     def _learn(self, ledger: Ledger) -> None:
         """Know what Neutron has chosen, for the steps that follow: the group's id, the revision of the record."""
         exchange = self._exchange
-        self._exchange = replace(
-            exchange, group=ledger.group or exchange.group, reservation=ledger.reservation or exchange.reservation
-        )
+        group, reservation = ledger.group or exchange.group, ledger.reservation or exchange.reservation
+        if group is not exchange.group or reservation is not exchange.reservation:
+            self._exchange = replace(exchange, group=group, reservation=reservation)
 
     def _await_ready(self, pair: Pair, node: Node) -> None:
         deadline_s = self._ctx.clock.now_s() + SETTLE_TIMEOUT_S
