@@ -9,7 +9,8 @@ HaosError                       one line: the reason; `hint` names the remedy; `
 │   ├── ForbiddenError      5   policy says no
 │   ├── AddressTakenError   5   the address is on a port already
 │   ├── MacTakenError       5   the virtual MAC, and so the VRID, is on a port already
-│   └── QuotaError          5
+│   ├── QuotaError          5
+│   └── UncertainError      1   no answer: it may have been done
 ├── RemoteError             1   an instance: unreachable, refused, a step failed there
 │   ├── HostKeyError        1
 │   │   └── RebuiltError    1   it has another host key, and its console log names that one
@@ -88,6 +89,10 @@ class QuotaError(CloudError):
     """The project's quota does not allow one more."""
 
     exit_code = 5
+
+
+class UncertainError(CloudError):
+    """No answer came, or none of the service's own: whether it was done is not known."""
 
 
 class RemoteError(HaosError):

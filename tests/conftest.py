@@ -24,12 +24,15 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Print the numbers that tests have recorded, which xdist's workers could not."""
-    for numbers in _recorded(terminalreporter):
+    for numbers in _recorded(terminalreporter, "numbers"):
         terminalreporter.write_line(numbers)
+    disturbed = [int(number) for number in _recorded(terminalreporter, "disturbed")]
+    if disturbed:
+        terminalreporter.write_line(f"{sum(disturbed)} combinations of an API request and a fault")
 
 
-def _recorded(reporter: TerminalReporter) -> Iterator[str]:
+def _recorded(reporter: TerminalReporter, wanted: str) -> Iterator[str]:
     for report in (*reporter.stats.get("passed", ()), *reporter.stats.get("failed", ())):
         for name, value in getattr(report, "user_properties", ()):
-            if name == "numbers":
+            if name == wanted:
                 yield str(value)

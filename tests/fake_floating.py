@@ -54,7 +54,7 @@ class FloatingCloud:
         self.requests += 1
         return tuple(self.world.routers[one] for one in ids if one in self.world.routers)
 
-    def floating_ips(self) -> tuple[FloatingIp, ...]:
+    def floating_ips(self, *, needed: bool = False) -> tuple[FloatingIp, ...]:
         self.requests += 1
         return tuple(self.world.floating.values())
 

@@ -583,10 +583,11 @@ class FakeCloud(FloatingCloud):
         return self.world.groups[group.id]
 
     def set_rules(self, group: SecurityGroup, rules: Sequence[SecurityRule]) -> SecurityGroup:
-        now = self.world.groups[group.id]
-        kept, missing, unwanted = rule_changes(now.rules, rules)
+        _, missing, unwanted = rule_changes(group.rules, rules)  # of what the caller knows, as the adapter does
         if missing or unwanted:
             with self.world.effects.effect("set rules"):
+                now = self.world.groups[group.id]
+                kept = tuple(rule for rule in now.rules if rule not in (*unwanted, *missing))
                 self.world.groups[group.id] = replace(now, rules=kept + missing)
         return self.world.groups[group.id]
 

@@ -173,9 +173,9 @@ class OpenStackCloud:
         """Get routers by id, those that are visible."""
         return self._floating.routers(ids)
 
-    def floating_ips(self) -> tuple[FloatingIp, ...]:
-        """List the project's floating IPs; none where the cloud has no such thing."""
-        return self._floating.listed()
+    def floating_ips(self, *, needed: bool = False) -> tuple[FloatingIp, ...]:
+        """List the project's floating IPs; none where the cloud has no such thing, unless they are `needed`."""
+        return self._floating.listed(needed=needed)
 
     def make_floating_ip(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
         """Make a floating IP that leads to an address of a port; an answer that was lost is looked up."""

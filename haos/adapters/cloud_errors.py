@@ -21,6 +21,7 @@ from haos.errors import (
     MacTakenError,
     NotFoundError,
     QuotaError,
+    UncertainError,
     UnsatisfiableError,
 )
 
@@ -36,8 +37,18 @@ class BusyError(PassingError):
     """The service refused for now (429); nothing was done."""
 
 
-class LostAnswerError(PassingError):
+class LostAnswerError(PassingError, UncertainError):
     """No answer came, or the answer was a server error: the request may have taken effect."""
+
+
+class StrangeAnswerError(LostAnswerError):
+    """A 404 that is not in the service's words: a proxy before it said so, and of everything."""
+
+
+class RuleExistsError(PassingError):
+    """Neutron's 409: a security group has such a rule already."""
+
+    pause_s = 0.05
 
 
 class StateError(CloudError):
@@ -64,7 +75,6 @@ HINTS = {
     "IpAddressGenerationFailure": "the allocation pools are used up; openstack subnet list --network NETWORK",
     "InvalidIpForNetwork": "openstack subnet list --network NETWORK",
     "InvalidIpForSubnet": "openstack subnet list --network NETWORK",
-    "SecurityGroupRuleExists": "somebody else made it meanwhile; run the same command again",
     "ExternalGatewayForFloatingIPNotFound": "a router must lead there: openstack router add subnet ROUTER SUBNET",
     "FloatingIPPortAlreadyAssociated": "openstack floating ip list --port PORT",
     "ExternalIpAddressExhausted": "no address is left there; openstack floating ip list shows your own",
@@ -110,7 +120,8 @@ def from_client(what: str, error: ksa.ClientException) -> HaosError:
 def from_http(what: str, error: ksa.HttpError) -> HaosError:
     """Return the error for an HTTP status, with the service's own message."""
     status = error.http_status
-    kind, message = details(error)
+    said = details(error)
+    kind, message = said or ("", type(error).message)
     reason = f"cannot {what}: {message} (HTTP {status})"
     match status:
         case 401:
@@ -119,6 +130,10 @@ def from_http(what: str, error: ksa.HttpError) -> HaosError:
             return _forbidden(what, message)
         case 404 if kind == "ExternalGatewayForFloatingIPNotFound":
             return UnsatisfiableError(reason, hint=HINTS[kind])
+        case 404 if not said:
+            return StrangeAnswerError(
+                reason, hint="is its endpoint right, and the service up? openstack catalog list"
+            )
         case 404:
             return NotFoundError(reason, hint="it may be gone meanwhile, or not be this project's to see")
         case 409:
@@ -134,8 +149,8 @@ def from_http(what: str, error: ksa.HttpError) -> HaosError:
     return CloudError(reason, hint=HINTS.get(kind, "--debug shows the request and the whole answer"))
 
 
-def details(error: ksa.HttpError) -> tuple[str, str]:
-    """Return (type, message) of a service's error body."""
+def details(error: ksa.HttpError) -> tuple[str, str] | None:
+    """Return (type, message) of a service's error body; None where the answer is not the service's."""
     try:
         body: Any = error.response.json() if error.response is not None else None
     except ValueError:
@@ -144,7 +159,7 @@ def details(error: ksa.HttpError) -> tuple[str, str]:
         for value in body.values():
             if isinstance(value, dict) and "message" in value:
                 return str(value.get("type", "")), _one_line(str(value["message"]))
-    return "", type(error).message
+    return None
 
 
 def _undiscovered(what: str, error: ksa.DiscoveryFailure) -> HaosError:
@@ -152,8 +167,10 @@ def _undiscovered(what: str, error: ksa.DiscoveryFailure) -> HaosError:
     cause = error.__context__
     if isinstance(cause, ksa.ConnectionError):
         return from_client(what, cause)
-    if isinstance(cause, ksa.HttpError) and isinstance(passing := from_http(what, cause), PassingError):
-        return passing
+    if isinstance(cause, ksa.HttpError) and cause.http_status != 404:
+        passing = from_http(what, cause)
+        if isinstance(passing, PassingError):
+            return passing
     return CloudError(f"cannot {what}: {_line(error)}", hint="is auth_url right?")
 
 
@@ -206,6 +223,8 @@ def _conflict(reason: str, kind: str, message: str) -> HaosError:
         return QuotaError(reason, hint=HINTS[kind])
     if kind == "FloatingIPPortAlreadyAssociated":
         return UnsatisfiableError(reason, hint=HINTS[kind])
+    if kind == "SecurityGroupRuleExists":
+        return RuleExistsError(reason, hint="somebody else made it meanwhile; run the same command again")
     hint = HINTS.get(kind, "if somebody else is changing it, run the same command again")
     return CloudError(reason, hint=hint) if kind else StateError(reason, hint=hint)
 

@@ -26,12 +26,17 @@ class FloatingIps:
         """Get routers by id, those that are visible."""
         return tuple(map(parse.router, self._neutron.pages("/routers", "list routers", {"id": list(ids)})))
 
-    def listed(self, port_id: str | None = None) -> tuple[FloatingIp, ...]:
-        """List the project's floating IPs; none where this cloud has no such thing, or does not tell."""
+    def listed(self, port_id: str | None = None, *, needed: bool = False) -> tuple[FloatingIp, ...]:
+        """List the project's floating IPs; none where this cloud has no such thing, or does not tell.
+
+        Where they are `needed` that raises NotFoundError or ForbiddenError.
+        """
         query = {"project_id": self._project_id, **({"port_id": port_id} if port_id else {})}
         try:
             return tuple(map(parse.floating_ip, self._neutron.pages("/floatingips", "list floating IPs", query)))
         except (NotFoundError, ForbiddenError):
+            if needed:
+                raise
             return ()
 
     def make(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
@@ -40,7 +45,7 @@ class FloatingIps:
         lost = False
 
         def made_by_us() -> FloatingIp | None:
-            return next((ip for ip in self.listed(port_id) if ip.description == description), None)
+            return next((ip for ip in self.listed(port_id, needed=True) if ip.description == description), None)
 
         def attempt() -> FloatingIp:
             nonlocal lost

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from haos.adapters import cloud_parse as parse
-from haos.adapters.cloud_errors import LostAnswerError
+from haos.adapters.cloud_errors import LostAnswerError, RuleExistsError
 from haos.adapters.cloud_ports import CONFLICT_DEADLINE_S, LOST_ATTEMPTS
 from haos.adapters.cloud_rest import Json, Rest, patiently
 from haos.core.model import SecurityGroup, SecurityRule
@@ -37,23 +37,37 @@ class SecurityGroups:
         """Create a group with exactly these rules; undoes itself if it cannot finish."""
         made = self._new(name, description)
         try:
-            for born in made.rules:
-                self._delete_rule(born, name)
-            return replace(made, rules=self._add(made, rules))
+            return self.set_rules(made, rules)
         except (HaosError, KeyboardInterrupt) as error:
             self._unmake(made.id, error)
             raise
 
     def _new(self, name: str, description: str) -> SecurityGroup:
+        """Create a group; where the answer was lost, take one that is there, else ask again.
+
+        Neutron lets many have one name and description: of two that were made after all one is used, and teardown
+        finds both.
+        """
         body = {"security_group": {"name": name, "description": description}}
-        try:
-            answer = self._neutron.write("POST", "/security-groups", f"make security group {name}", body)
-        except LostAnswerError:
-            made = [group for group in self.named(name) if group.description == description]
-            if len(made) != 1:
+        lost = False
+
+        def attempt() -> SecurityGroup:
+            nonlocal lost
+            if lost and (ours := self._marked(name, description)):
+                return ours[0]
+            try:
+                answer = self._neutron.write("POST", "/security-groups", f"make security group {name}", body)
+            except LostAnswerError:
+                lost = True
+                if ours := self._marked(name, description):
+                    return ours[0]
                 raise
-            return made[0]
-        return parse.group(parse.part(answer, "security_group", "cannot read a new security group"))
+            return parse.group(parse.part(answer, "security_group", "cannot read a new security group"))
+
+        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
+
+    def _marked(self, name: str, description: str) -> list[SecurityGroup]:
+        return [group for group in self.named(name) if group.description == description]
 
     def _unmake(self, group_id: str, error: BaseException) -> None:
         try:
@@ -71,14 +85,16 @@ class SecurityGroups:
             kept, missing, unwanted = rule_changes(known.rules, rules)
             try:
                 added = self._add(known, missing)
-            except LostAnswerError:
+            except (LostAnswerError, RuleExistsError):
                 known = self._again(group)
                 raise
             for rule in unwanted:
                 self._delete_rule(rule, group.name)
             return replace(known, rules=kept + added)
 
-        return patiently(attempt, LostAnswerError, attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S)
+        return patiently(
+            attempt, (LostAnswerError, RuleExistsError), attempts=LOST_ATTEMPTS, deadline_s=CONFLICT_DEADLINE_S
+        )
 
     def mark(self, group: SecurityGroup, description: str) -> SecurityGroup:
         """Give a group a description."""

@@ -26,6 +26,8 @@ DEADLINE_S = 60.0
 """A call with all its repetitions is given up after this."""
 LONGEST_WAIT_S = 10.0
 """Where a service's Retry-After would go past the deadline, it is asked again after this, as long as that lasts."""
+NOT_FOUND_PAUSE_S = 0.2
+"""What is not found is asked for once more after this: a copy of the database may lag behind, or a proxy be wrong."""
 _LONGEST_DOUBLING = 6
 
 _clock = SystemClock()
@@ -106,7 +108,14 @@ class Rest:
                     raise refused from error
                 raise
 
-        return patiently(once, repeat_on, attempts=self._retries + 1, deadline_s=DEADLINE_S)
+        def believed() -> requests.Response:
+            return patiently(once, repeat_on, attempts=self._retries + 1, deadline_s=end - _clock.now_s())
+
+        try:
+            return believed()
+        except NotFoundError:
+            _clock.sleep(NOT_FOUND_PAUSE_S)
+            return believed()
 
     @staticmethod
     def _json(answer: requests.Response, what: str) -> Json:

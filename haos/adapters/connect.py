@@ -16,7 +16,7 @@ from openstack.config.cloud_region import CloudRegion
 from haos import __version__
 from haos.adapters.cloud import OpenStackCloud
 from haos.adapters.cloud_config import cloud_region, secrets_of
-from haos.adapters.cloud_errors import PassingError, public_url, translated
+from haos.adapters.cloud_errors import PassingError, StrangeAnswerError, public_url, translated
 from haos.adapters.cloud_fields import understood
 from haos.adapters.cloud_rest import DEADLINE_S, RETRIES, Rest, patiently
 from haos.errors import AuthenticationError, CloudError, NotFoundError
@@ -114,7 +114,7 @@ def _authenticate(region: CloudRegion, session: Session) -> None:
         with translated(f"authenticate at {where}"), understood(f"authenticate at {where}"):
             session.get_token()
             session.get_project_id()
-    except NotFoundError as error:
+    except (NotFoundError, StrangeAnswerError) as error:
         if "Application Credential" in error.reason:  # Keystone's word for one that was deleted
             hint = "openstack application credential list; openstack application credential create NAME"
             raise AuthenticationError(error.reason, hint=hint) from error

@@ -183,10 +183,18 @@ class DeletePort:
 
 
 @dataclass(frozen=True)
+class DeleteReservation:
+    """Undo of a ReserveVip of which nobody knows whether it was made."""
+
+    reservation: Reservation
+
+
+@dataclass(frozen=True)
 class ReleasePort:
     """Undo of AdoptPort."""
 
     port_id: str
+    description: str = ""  # only if it has this one, where it is not known whether it was adopted
 
 
 @dataclass(frozen=True)
@@ -210,6 +218,14 @@ class DeleteGroup:
     """Undo of MakeGroup."""
 
     group_id: str
+
+
+@dataclass(frozen=True)
+class DeleteMarkedGroups:
+    """Undo of a MakeGroup of which nobody knows whether it was made: whatever is marked as made for the pair."""
+
+    name: str
+    reservation_id: str
 
 
 @dataclass(frozen=True)
@@ -266,10 +282,12 @@ class Unweigh:
 
 Undo = (
     DeletePort
+    | DeleteReservation
     | ReleasePort
     | RewriteRecord
     | RestoreRules
     | DeleteGroup
+    | DeleteMarkedGroups
     | AmendPort
     | DeleteFloatingIp
     | ReleaseFloatingIp
@@ -284,7 +302,9 @@ def describe_undo(undo: Undo) -> str:
     match undo:
         case DeletePort(port_id):
             return f"reservation port {port_id}"
-        case ReleasePort(port_id):
+        case DeleteReservation(reservation):
+            return f"reservation port {reservation.name}, if it was made"
+        case ReleasePort(port_id, _):
             return f"claim on port {port_id}"
         case RewriteRecord(port_id, _, _):
             return f"record on reservation port {port_id}"
@@ -292,6 +312,8 @@ def describe_undo(undo: Undo) -> str:
             return f"rules of security group {group.name} ({group.id})"
         case DeleteGroup(group_id):
             return f"security group {group_id}"
+        case DeleteMarkedGroups(name, _):
+            return f"security group {name}, if it was made"
         case AmendPort(node, port_id, _):
             return f"address pair or group on port {port_id} of {node}"
         case DeleteFloatingIp(reservation_id):

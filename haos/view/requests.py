@@ -75,8 +75,8 @@ class Requests:
             case MakeGroup(name, rules):
                 group = {"name": name, "description": group_mark(self.port_id)}
                 yield Call("POST", "/v2.0/security-groups", {"security_group": group})
-                yield Call("DELETE", f"/v2.0/security-group-rules/{DEFAULT_RULE}  (each rule that it is born with)")
                 yield self._rules(rules)
+                yield Call("DELETE", f"/v2.0/security-group-rules/{DEFAULT_RULE}  (each rule that it is born with)")
             case MendGroup(group, rules):
                 _, missing, unwanted = rule_changes(group.rules, rules)
                 if missing:

@@ -16,7 +16,9 @@ from haos.core.changes import (
     Configure,
     DeleteFloatingIp,
     DeleteGroup,
+    DeleteMarkedGroups,
     DeletePort,
+    DeleteReservation,
     DismissVip,
     InstallKeepalived,
     LeavePair,
@@ -38,7 +40,7 @@ from haos.core.model import Node, Pair, Port
 from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, Removal
 from haos.core.plan import Plan, Seen
-from haos.errors import HaosError, LeftoverError
+from haos.errors import HaosError, LeftoverError, UncertainError
 from haos.workflow.context import Context
 from haos.workflow.last_look import amendment_of, look_again, rival_groups, sweeping, torn_down
 from haos.workflow.ledger import Ledger
@@ -169,7 +171,11 @@ def _told(ctx: Context, title: str, work: Callable[[], object]) -> None:
 def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
     wanted = change.reservation
     with ctx.progress.step(f"reserve {wanted.address} with VRID {change.vrid}"):
-        port = ctx.cloud.reserve(wanted)
+        try:
+            port = ctx.cloud.reserve(wanted)
+        except UncertainError:
+            ledger.note(DeleteReservation(wanted))
+            raise
         ledger.reservation = port
         ledger.note(DeletePort(port.id))
 
@@ -189,7 +195,12 @@ def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
 
 def _adopt(change: AdoptPort, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"adopt port {change.port.id} with VRID {change.vrid}"):
-        ledger.reservation = ctx.cloud.adopt(change.port, device_id=change.device_id, description=change.description)
+        try:
+            port = ctx.cloud.adopt(change.port, device_id=change.device_id, description=change.description)
+        except UncertainError:
+            ledger.note(ReleasePort(change.port.id, change.description))
+            raise
+        ledger.reservation = port
         # Not before: an adoption that was refused, since somebody was faster, must not be taken back from him.
         ledger.note(ReleasePort(change.port.id))
 
@@ -203,7 +214,11 @@ def _update_record(change: UpdateRecord, ledger: Ledger, ctx: Context) -> None:
 def _make_group(change: MakeGroup, plan: Plan, ledger: Ledger, ctx: Context) -> None:
     with ctx.progress.step(f"make security group {change.name}"):
         assert ledger.reservation is not None, "a group is made for a reservation"
-        ledger.group = ctx.cloud.make_group(change.name, group_mark(ledger.reservation.id), change.rules)
+        try:
+            ledger.group = ctx.cloud.make_group(change.name, group_mark(ledger.reservation.id), change.rules)
+        except (UncertainError, LeftoverError):
+            ledger.note(DeleteMarkedGroups(change.name, ledger.reservation.id))
+            raise
         ledger.note(DeleteGroup(ledger.group.id))
         if ledger.reserved:
             return  # who goes on with this reservation looks out for the group, and the last look for him

@@ -91,8 +91,8 @@ class Cloud(Protocol):
     def routers(self, ids: Sequence[str]) -> tuple[Router, ...]:
         """Get routers by id, those that are visible (1 request)."""
 
-    def floating_ips(self) -> tuple[FloatingIp, ...]:
-        """List the project's floating IPs; none where the cloud has no such thing (1 request)."""
+    def floating_ips(self, *, needed: bool = False) -> tuple[FloatingIp, ...]:
+        """List the project's floating IPs (1 request); none where the cloud has no such thing, unless `needed`."""
 
     def make_floating_ip(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
         """Make a floating IP that leads to an address of a port (1 request).

@@ -54,4 +54,6 @@ def floating_ips_near(pair: Pair, ports: Iterable[Port], cloud: Cloud) -> tuple[
 
 def look_at_removal(pair: Pair, cloud: Cloud) -> FloatingRemoval:
     """Say what a teardown does about floating IPs (1 request; none for IPv6)."""
-    return removal_of(pair, cloud.floating_ips()) if pair.vip.version == 4 else FloatingRemoval()
+    if pair.vip.version != 4:
+        return FloatingRemoval()
+    return removal_of(pair, cloud.floating_ips(needed=pair.floating is not None))

@@ -14,7 +14,8 @@ class Ledger:
     """What this run has done, as the undos that take it back; written before each effect.
 
     Only what the cloud gives an id to (reservation, group) can be written after it: an answer that is lost is looked
-    up by the adapter, and a reservation or group of a killed run is found by the next one.
+    up by the adapter, and once more by the undo where that is in vain; a reservation or group of a killed run is
+    found by the next one.
     """
 
     reservation: Port | None

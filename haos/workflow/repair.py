@@ -13,7 +13,7 @@ from haos.core.model import Node, Pair
 from haos.core.outage import Verdict
 from haos.core.repair import Step
 from haos.core.status import PairStatus, Trouble
-from haos.errors import Interrupted, RecordError
+from haos.errors import HaosError, Interrupted, LeftoverError, RecordError
 from haos.workflow.context import Context
 from haos.workflow.recheck import RewrittenError, TornDownError, refuse_leaving
 from haos.workflow.repair_plan import RepairPlan, plan_repair
@@ -106,27 +106,37 @@ def repair(prepared: RepairPlan, ctx: Context, replan: Callable[[RepairPlan], No
     """Make all steps, tell `replan` of those that come to light on the way, and see whether the pair is well.
 
     Nothing that was repaired is undone; each step that fails is. Raises Interrupted where the user does, and
-    TornDownError or RewrittenError where another run takes the pair away, or changes it.
+    TornDownError or RewrittenError where another run takes the pair away, or changes it, and LeftoverError where the
+    pair can be looked at no more once steps were made.
     """
     done: list[Done] = []
     try:
         prepared = _rounds(prepared, done, ctx, replan)
         return _concluded(prepared, tuple(done), ctx)
     except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted{_in_words(done)}", hint=f"haos repair {prepared.pair.name} goes on from here"
-        ) from None
+        raise Interrupted(f"interrupted{_so_far(done)}", hint=_goes_on(prepared)) from None
     except TornDownError as torn:
         raise TornDownError(torn.reason, hint="haos list") from torn
     except RewrittenError as rewritten:
-        raise RewrittenError(f"{rewritten.reason}{_in_words(done)}", hint=rewritten.hint) from rewritten
+        raise RewrittenError(f"{rewritten.reason}{_so_far(done)}", hint=rewritten.hint) from rewritten
+    except HaosError as error:
+        if not done:
+            raise
+        raise LeftoverError(f"{error}{_so_far(done)}", hint=_goes_on(prepared)) from error
 
 
-def _in_words(done: Sequence[Done]) -> str:
-    made = sum(one.error is None for one in done)
-    return (
-        f"; of what was to be repaired {made} step{'s were' if made != 1 else ' was'} made, and stay" if made else ""
-    )
+def _so_far(done: Sequence[Done]) -> str:
+    """Say what a repair that ends midway has done, and what of it failed."""
+    if not done:
+        return ""
+    errors = [str(one.error) for one in done if one.error is not None]
+    made = len(done) - len(errors)
+    stays = "1 step was made, and stays" if made == 1 else f"{made} steps were made, and stay"
+    return "; ".join([f"; of what was to be repaired {stays}", *(f"one failed: {error}" for error in errors)])
+
+
+def _goes_on(prepared: RepairPlan) -> str:
+    return f"haos repair {prepared.pair.name} goes on from here"
 
 
 def _rounds(prepared: RepairPlan, done: list[Done], ctx: Context, replan: Callable[[RepairPlan], None]) -> RepairPlan:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from haos.core.changes import MakeGroup, MendGroup, UpdateRecord
+from haos.core.changes import Change, Configure, InstallKeepalived, MakeGroup, MendGroup, UpdateRecord
 from haos.core.model import Node
 from haos.core.plan import Plan, Seen
 from haos.core.repair import DropWeight, EnablePort, EndTest, Opening, Step, TrustKey, UndoFault, nodes_of, rests_on
@@ -103,26 +103,45 @@ def _make_each(plan: Plan, prepared: RepairPlan, failed: set[str], ctx: Context)
     What another run has changed meanwhile is not to be overwritten by what was planned before.
     """
     seen = prepared.seen
-    for change in plan.changes:
-        if nodes_of((change,)) & failed:
+    for changes in _together(plan.changes, prepared):
+        if nodes_of(changes) & failed:
             continue
         try:
-            ledger = apply(replace(plan, changes=(change,)), seen, ctx, hint=_hint(prepared))
+            ledger = apply(replace(plan, changes=changes), seen, ctx, hint=_hint(prepared))
         except HaosError as error:
             if any(isinstance(one, TornDownError | RewrittenError) for one in (error, error.__cause__)):
                 raise
-            yield Done(change, prepared.seen, error)
-            if isinstance(change, FOUNDATION):
+            yield from (Done(change, prepared.seen, error) for change in changes)
+            if isinstance(changes[0], FOUNDATION):
                 return
-            failed |= rests_on(change)
+            failed |= rests_on(changes[0])
         else:
             seen = replace(seen, reservation=ledger.reservation, group=ledger.group)
-            yield Done(change, prepared.seen)
+            yield from (Done(change, prepared.seen) for change in changes)
 
 
 def _hint(prepared: RepairPlan) -> str:
     name = prepared.pair.name
     return f"haos repair {name} goes on from here; haos teardown {name} takes it all away"
+
+
+def _together(changes: Sequence[Change], prepared: RepairPlan) -> Iterator[tuple[Change, ...]]:
+    """Yield what is made and undone as one.
+
+    On a node without a file of the pair an undo takes off everything, and with it the note whose the package is.
+    """
+    name, facts = prepared.pair.name, prepared.seen.facts
+    installs = {change.node: change for change in changes if isinstance(change, InstallKeepalived)}
+    configured = {change.node for change in changes if isinstance(change, Configure)}
+    both = {node for node in configured.intersection(installs) if name not in facts[node].pair_files}
+    for change in changes:
+        match change:
+            case InstallKeepalived(node) if node in both:
+                continue
+            case Configure(node) if node in both:
+                yield installs[node], change
+            case _:
+                yield (change,)
 
 
 def _drop(weight: DropWeight, prepared: RepairPlan, ctx: Context) -> HaosError | None:

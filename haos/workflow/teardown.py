@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,11 +14,12 @@ from haos.core.model import Added, Mode, Node, Pair, Port, SecurityGroup
 from haos.core.node import NodeFacts, Removal, Removed
 from haos.core.plan import added_pairs, has_pair
 from haos.core.witness import justified, names_on
-from haos.errors import CloudError, HaosError, Interrupted, LeftoverError, NotFoundError, RemoteError, StepError
+from haos.errors import CloudError, HaosError, Interrupted, NotFoundError, RemoteError, StepError
 from haos.workflow.context import Context, PortAmendment
 from haos.workflow.floating import look_at_removal
 from haos.workflow.intent import names_of
 from haos.workflow.last_look import marked_groups
+from haos.workflow.left import or_left, raise_if_left
 from haos.workflow.parallel import attempt_each
 from haos.workflow.recheck import see_written
 from haos.workflow.resolve import find_pair, pair_nodes
@@ -79,17 +81,13 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
         _, silent, _ = _look(pair, nodes.values(), ports, ctx, force=force)
         mark = leave_mark(reservation.id, ctx)
-        # What another run did before the mark is seen now; what it does after, it takes back itself.
-        pair, nodes, ports = _as_it_is_now(pair, ctx)
-        asked = [node for node in nodes.values() if node.name not in silent]
-        facts, lost, skipped = _look(pair, asked, ports, ctx, force=force)
-        sure = justified(pair, facts, names_on(nodes.values()))
-        kept = _not_haoss(pair, sure, ports)
-        gone = tuple(member.port_id for member in pair.members if member.port_id not in nodes)
-        carrying = tuple(node for node in nodes.values() if not _is_others(pair, facts.get(node.name)))
-        there = _There(
-            sure, mark, carrying, {port.id: port for port in ports}, find_groups(sure, ctx), gone, {**silent, **lost}
-        )
+        try:
+            there, kept, skipped = _look_again(pair, mark, silent, ctx, force=force)
+        except HaosError:
+            if mark is not None:  # nothing was taken away, and nothing is going to be
+                with suppress(HaosError):
+                    ctx.cloud.remove_tag(reservation.id, mark)
+            raise
         torn = _take_away(there, purge, force, ctx)
         return replace(
             torn, done=(*restored, *torn.done), skipped=(*torn.skipped, *skipped), kept=(*kept, *torn.kept)
@@ -123,6 +121,24 @@ class _There:
             for member in self.pair.members
             if member.port_id in self.ports
         }
+
+
+def _look_again(
+    pair: Pair, mark: str | None, silent: dict[str, HaosError], ctx: Context, *, force: bool
+) -> tuple[_There, tuple[str, ...], tuple[str, ...]]:
+    """Return what is to be taken away, what is not haos's, and who is passed over with `force`.
+
+    What another run did before the mark is seen now; what it does after, it takes back itself.
+    """
+    pair, nodes, ports = _as_it_is_now(pair, ctx)
+    asked = [node for node in nodes.values() if node.name not in silent]
+    facts, lost, passed = _look(pair, asked, ports, ctx, force=force)
+    sure = justified(pair, facts, names_on(nodes.values()))
+    gone = tuple(member.port_id for member in pair.members if member.port_id not in nodes)
+    carrying = tuple(node for node in nodes.values() if not _is_others(pair, facts.get(node.name)))
+    by_id = {port.id: port for port in ports}
+    there = _There(sure, mark, carrying, by_id, find_groups(sure, ctx), gone, {**silent, **lost})
+    return there, _not_haoss(pair, sure, ports), passed
 
 
 def _as_it_is_now(before: Pair, ctx: Context) -> tuple[Pair, dict[str, Node], tuple[Port, ...]]:
@@ -201,14 +217,24 @@ def _take_away(there: _There, purge: bool, force: bool, ctx: Context) -> TornDow
             skipped.append(_stays(pair, name, error))
         else:
             left.append(_said(name, error))
-    _raise_if_left(pair, left, unreachable=bool(errors))
+    ahead = _ahead(there)
+    raise_if_left(pair, left, ahead, unreachable=bool(errors))
     with ctx.progress.step("clean the ports"):
-        done += _clean_ports(there, ctx)
-        floating = look_at_removal(pair, ctx.cloud)
-        done += _clean_floating(pair, floating, ctx)
-        _or_left(pair, f"reservation port {pair.reservation_id}", lambda: _see_clean(there, ctx))
-        done += _release(pair, ctx)
+        done += _clean_ports(there, ahead, ctx)
+        cleaned, floating = _clean_floating(pair, ahead, ctx)
+        or_left(pair, ahead[-1], lambda: _see_clean(there, ctx))
+        done += [*cleaned, *_release(pair, ahead[-1], ctx)]
     return TornDown(pair, tuple(done), tuple(skipped), floating.kept)
+
+
+def _ahead(there: _There) -> list[str]:
+    """Name what is to be cleaned and taken away in the cloud, in its order: what is left keeps what follows."""
+    return [
+        *(f"what haos added to port {port_id}" for port_id in there.amendments),
+        *(f"security group {group.name} ({group.id})" for group in there.groups),
+        *(["the floating IP that haos gave it"] if there.pair.floating is not None else []),
+        f"reservation port {there.pair.reservation_id}",
+    ]
 
 
 def find_group(pair: Pair, ctx: Context) -> SecurityGroup | None:
@@ -226,13 +252,14 @@ def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
     return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge))
 
 
-def _clean_ports(there: _There, ctx: Context) -> list[str]:
+def _clean_ports(there: _There, ahead: list[str], ctx: Context) -> list[str]:
     pair, ports, amendments = there.pair, there.ports, there.amendments
     _, errors = attempt_each(amendments, lambda one: withdraw_from_port(ctx.cloud, ports[one], amendments[one]))
-    _raise_if_left(pair, [f"port {port_id}: {error}" for port_id, error in errors.items()])
+    del ahead[: len(amendments)]
+    raise_if_left(pair, [f"port {port_id}: {error}" for port_id, error in errors.items()], ahead)
     done = [f"cleaned port {port_id}" for port_id in amendments]
     for group in there.groups:
-        _or_left(pair, f"security group {group.id}", partial(_delete_group, group, there, ctx))
+        or_left(pair, ahead.pop(0), partial(_delete_group, group, there, ctx), ahead)
         done.append(f"deleted security group {group.name}")
     return done
 
@@ -256,38 +283,25 @@ def _see_clean(there: _There, ctx: Context) -> None:
     see_written(there.amendments, there.pair.reservation_id, ctx, check=check)
 
 
-def _clean_floating(pair: Pair, floating: FloatingRemoval, ctx: Context) -> list[str]:
+def _clean_floating(pair: Pair, ahead: Sequence[str], ctx: Context) -> tuple[list[str], FloatingRemoval]:
+    what, last = ", ".join(ahead[:-1]) or "floating IPs", ahead[-1:]
+    floating = or_left(pair, what, partial(look_at_removal, pair, ctx.cloud), last)
     for ip in floating.delete:
-        _or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.delete_floating_ip, ip.id))
+        or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.delete_floating_ip, ip.id), last)
     for ip in floating.release:
-        _or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.release_floating_ip, ip))
+        or_left(pair, f"floating IP {ip.address}", partial(ctx.cloud.release_floating_ip, ip), last)
     done = [f"deleted floating IP {ip.address}" for ip in floating.delete]
-    return done + [f"dissociated floating IP {ip.address}, which stays the project's" for ip in floating.release]
+    done += [f"dissociated floating IP {ip.address}, which stays the project's" for ip in floating.release]
+    return done, floating
 
 
-def _release(pair: Pair, ctx: Context) -> list[str]:
+def _release(pair: Pair, what: str, ctx: Context) -> list[str]:
     def release() -> None:
         if pair.adopted:
             give_back(pair.reservation_id, ctx.cloud)
         else:
             ctx.cloud.delete_port(pair.reservation_id)
 
-    _or_left(pair, f"reservation port {pair.reservation_id}", release)
+    or_left(pair, what, release)
     kept = ", which stays: it was there before" if pair.adopted else ""
     return [f"released {pair.vip} (reservation port {pair.reservation_id}{kept})"]
-
-
-def _or_left(pair: Pair, what: str, work: Callable[[], None]) -> None:
-    try:
-        work()
-    except HaosError as error:
-        _raise_if_left(pair, [f"{what}: {error}"])
-
-
-def _raise_if_left(pair: Pair, left: list[str], *, unreachable: bool = False) -> None:
-    if left:
-        skip = f"; for a node that will not come back: haos teardown {pair.name} --force" if unreachable else ""
-        raise LeftoverError(
-            f"pair {pair.name} is not wholly torn down. Left: {'; '.join(left)}",
-            hint=f"mend that and run it again: haos teardown {pair.name}{skip}",
-        )

@@ -12,7 +12,9 @@ from haos.core.changes import (
     CleanNode,
     DeleteFloatingIp,
     DeleteGroup,
+    DeleteMarkedGroups,
     DeletePort,
+    DeleteReservation,
     PortAmendment,
     ReleaseFloatingIp,
     ReleasePort,
@@ -26,10 +28,11 @@ from haos.core.changes import (
 from haos.core.floating import leading_to, made_for
 from haos.core.leaving import leaving_tag, leaving_tags
 from haos.core.model import Node, Port
+from haos.core.names import group_mark
 from haos.core.node import Removal
 from haos.core.record import names_more
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
-from haos.workflow.context import Cloud, Context, NodeAgent
+from haos.workflow.context import Cloud, Context, NodeAgent, Reservation
 
 CREATE_HINT = "the same haos create goes on from here; haos teardown takes it all away"
 
@@ -71,7 +74,7 @@ def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list
 def _tells_of_the_rest(undo: Undo) -> bool:
     """Say whether an undo would take away what haos teardown finds the rest by."""
     match undo:
-        case DeletePort() | ReleasePort():
+        case DeletePort() | DeleteReservation() | ReleasePort():
             return True
         case RewriteRecord(_, description, written):
             return names_more(written, description)
@@ -106,18 +109,28 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
     match undo:
         case DeletePort(port_id):
             ctx.cloud.delete_port(port_id)
-        case ReleasePort(port_id):
-            give_back(port_id, ctx.cloud)
+        case DeleteReservation(reservation):
+            for port in ctx.cloud.reservations():
+                if is_made(reservation, port):
+                    ctx.cloud.delete_port(port.id)
+        case ReleasePort(port_id, description):
+            if not description or ctx.cloud.port(port_id).description == description:
+                give_back(port_id, ctx.cloud)
         case RewriteRecord(port_id, description, written):
             rewrite_record(port_id, written, description, ctx)
         case RestoreRules(group):
-            ctx.cloud.set_rules(group, group.rules)
+            for now in ctx.cloud.groups([group.id]):  # as it is by now, whatever of the change has been done
+                ctx.cloud.set_rules(now, group.rules)
         case DeleteGroup(group_id):
             ctx.cloud.delete_group(group_id)
+        case DeleteMarkedGroups(name, reservation_id):
+            for group in ctx.cloud.groups_named(name):
+                if group.description == group_mark(reservation_id):
+                    ctx.cloud.delete_group(group.id)
         case AmendPort(node, _, amendment):
             withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
         case DeleteFloatingIp(reservation_id):
-            for ip in made_for(reservation_id, leading_to(reservation_id, ctx.cloud.floating_ips())):
+            for ip in made_for(reservation_id, leading_to(reservation_id, ctx.cloud.floating_ips(needed=True))):
                 ctx.cloud.delete_floating_ip(ip.id)
         case ReleaseFloatingIp(floating):
             ctx.cloud.release_floating_ip(floating)
@@ -134,6 +147,17 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
                 agent.activate()
         case Unweigh(node, pair, weight):
             ctx.fleet.node(nodes[node].instance).weigh(pair, weight)
+
+
+def is_made(reservation: Reservation, port: Port) -> bool:
+    """Say whether a port is what was asked for."""
+    addresses = [fixed.address for fixed in port.fixed_ips]
+    marks = (port.device_id, port.description, port.network_id)
+    return reservation.address in addresses and marks == (
+        reservation.device_id,
+        reservation.description,
+        reservation.network_id,
+    )
 
 
 def rewrite_record(port_id: str, before: str, after: str, ctx: Context) -> bool:

@@ -24,6 +24,8 @@ SUBNET = "9a027a94-e688-45cb-a653-e223ccc9f72f"
 FIRST = "913c4131-0cc3-4df4-9f7e-b4cf4ae885ca"
 """The port of ha_first."""
 AT_ONCE = {"Retry-After": "0"}
+NOT_THERE = {"status_code": 404, "json": {"NeutronError": {"type": "NotFound", "message": "it could not be found."}}}
+"""In a service's own words; it is asked twice."""
 
 CLOUDS = f"""
 clouds:

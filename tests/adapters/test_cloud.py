@@ -10,10 +10,21 @@ import pytest
 import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
-from haos.adapters.cloud_rest import DEADLINE_S
+from haos.adapters.cloud_rest import DEADLINE_S, RETRIES
 from haos.core.model import RESERVATION_OWNER, Quota
-from haos.errors import AmbiguousError, AuthenticationError, CloudError, NotFoundError
-from tests.adapters.cloud_double import AT_ONCE, FIRST, NETWORK, NEUTRON, NOVA, PROJECT, asked, connected, fixture
+from haos.errors import AmbiguousError, AuthenticationError, CloudError, NotFoundError, UncertainError
+from tests.adapters.cloud_double import (
+    AT_ONCE,
+    FIRST,
+    NETWORK,
+    NEUTRON,
+    NOT_THERE,
+    NOVA,
+    PROJECT,
+    asked,
+    connected,
+    fixture,
+)
 from tests.fakes import FakeClock
 
 GONE = "11111111-2222-4333-8444-555555555555"
@@ -70,10 +81,10 @@ def test_two_networks_by_name_are_one_request(cloud: OpenStackCloud, mock: reque
     assert asked(mock) == ["GET /network/v2.0/networks?name=ha_lab&name=Public"]
 
 
-@pytest.mark.parametrize(("ref", "requests"), [("nope", 1), (GONE, 2)])
+@pytest.mark.parametrize(("ref", "requests"), [("nope", 1), (GONE, 3)])
 def test_no_such_network(cloud: OpenStackCloud, mock: requests_mock.Mocker, ref: str, requests: int) -> None:
     mock.get(f"{NEUTRON}/networks", json={"networks": []})
-    mock.get(f"{NEUTRON}/networks/{GONE}", status_code=404, json={})
+    mock.get(f"{NEUTRON}/networks/{GONE}", [NOT_THERE])
     with pytest.raises(NotFoundError, match=f"no network named '{ref}'"):
         cloud.networks([ref])
     assert len(asked(mock)) == requests
@@ -105,7 +116,7 @@ def test_subnets_and_ports(cloud: OpenStackCloud, mock: requests_mock.Mocker) ->
 def test_one_port(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.get(f"{NEUTRON}/ports/{FIRST}", json={"port": fixture("neutron/ports")["ports"][0]})
     assert cloud.port(FIRST).network_id == NETWORK
-    mock.get(f"{NEUTRON}/ports/{GONE}", status_code=404, json={})
+    mock.get(f"{NEUTRON}/ports/{GONE}", [NOT_THERE])
     with pytest.raises(NotFoundError, match=GONE):
         cloud.port(GONE)
 
@@ -152,7 +163,7 @@ def test_an_instance_by_id_and_one_that_is_gone(cloud: OpenStackCloud, mock: req
     found = cloud.instances([server["id"], GONE])
     assert [one.id for one in found[server["id"]]] == [server["id"]]
     assert found[GONE] == ()
-    assert asked(mock)[1:] == [f"GET /compute/v2.1/servers/{one}" for one in (server["id"], GONE)]
+    assert asked(mock)[1:] == [f"GET /compute/v2.1/servers/{one}" for one in (server["id"], GONE, GONE)]
 
 
 def test_several_instances_by_id_in_one_request(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
@@ -197,7 +208,7 @@ def test_quota_and_extensions(cloud: OpenStackCloud, mock: requests_mock.Mocker)
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_cloud_that_does_not_tell_its_quota(cloud: OpenStackCloud, mock: requests_mock.Mocker, status: int) -> None:
-    mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", status_code=status, text="nothing here")
+    mock.get(f"{NEUTRON}/quotas/{PROJECT}/details.json", status_code=status, json=NOT_THERE["json"])
     assert cloud.quota() == Quota()
 
 
@@ -228,6 +239,30 @@ def test_reads_are_repeated_when_the_cloud_stumbles(
     mock.get(f"{NEUTRON}/ports", [stumble, stumble, stumble, {"json": fixture("neutron/ports")}])
     assert len(cloud.ports(NETWORK)) == 4
     assert len(asked(mock)) == 4
+
+
+STRANGE = {"status_code": 404, "text": "<html>no such backend</html>"}
+
+
+def test_what_is_not_found_is_asked_for_twice(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    """A copy of the database that lags behind does not know what was made a moment ago."""
+    mock.get(f"{NEUTRON}/ports/{FIRST}", [NOT_THERE, {"json": {"port": fixture("neutron/ports")["ports"][0]}}])
+    assert cloud.port(FIRST).network_id == NETWORK
+    mock.delete(f"{NEUTRON}/ports/{FIRST}", [NOT_THERE, {"status_code": 204}])
+    cloud.delete_port(FIRST)
+    assert len(asked(mock)) == 4
+
+
+def test_a_404_that_is_not_the_services_says_nothing_of_what_is_there(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    mock.get(f"{NEUTRON}/ports/{FIRST}", [STRANGE, {"json": {"port": fixture("neutron/ports")["ports"][0]}}])
+    assert cloud.port(FIRST).network_id == NETWORK
+    mock.delete(f"{NEUTRON}/ports/{FIRST}", [STRANGE])
+    with pytest.raises(UncertainError, match=r"cannot delete port .* \(HTTP 404\)") as raised:
+        cloud.delete_port(FIRST)
+    assert "openstack catalog list" in str(raised.value.hint)
+    assert len(asked(mock)) == 2 + RETRIES + 1
 
 
 @pytest.mark.parametrize(

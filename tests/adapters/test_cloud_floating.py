@@ -132,7 +132,7 @@ def test_refusals_are_told_apart(
         make(cloud)
     assert (type(raised.value), raised.value.exit_code) == (error, code)
     assert hint in (raised.value.hint or "")
-    assert steps(mock) == ["POST /floatingips"]
+    assert steps(mock) == ["POST /floatingips"] * (2 if error is NotFoundError else 1)
 
 
 @pytest.mark.parametrize("answer", LOST)
@@ -223,7 +223,7 @@ def test_what_is_gone_is_fine(cloud: OpenStackCloud, mock: requests_mock.Mocker)
     cloud.release_floating_ip(MADE)
     cloud.delete_floating_ip(ID)
     cloud.delete_floating_ip(ID)
-    assert steps(mock) == [f"PUT /floatingips/{ID}", *[f"DELETE /floatingips/{ID}"] * 2]
+    assert steps(mock) == [f"PUT /floatingips/{ID}"] * 2 + [f"DELETE /floatingips/{ID}"] * 3
 
 
 def test_the_quota_and_the_kind_of_a_network_are_read(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:

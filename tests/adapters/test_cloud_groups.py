@@ -12,7 +12,7 @@ import requests_mock
 
 from haos.adapters.cloud import OpenStackCloud
 from haos.core.model import SecurityGroup, SecurityRule
-from haos.errors import CloudError, LeftoverError, NotFoundError, QuotaError
+from haos.errors import LeftoverError, NotFoundError, QuotaError, UncertainError
 from tests.adapters.cloud_double import NEUTRON, asked, fixture
 
 LOST = {"exc": requests.exceptions.ConnectionError}
@@ -37,9 +37,9 @@ def test_a_group_has_exactly_the_rules_asked_for(cloud: OpenStackCloud, mock: re
     group = cloud.make_group("haos-web", "haos:vip x", [RULE])
     assert [rule.protocol for rule in group.rules] == ["112"]
     assert len(BORN) == 2
-    assert steps(mock) == ["POST /security-groups", *BORN, "POST /security-group-rules"]
+    assert steps(mock) == ["POST /security-groups", "POST /security-group-rules", *BORN]
     assert mock.request_history[0].json() == {"security_group": {"name": "haos-web", "description": "haos:vip x"}}
-    assert mock.request_history[3].json() == {
+    assert mock.request_history[1].json() == {
         "security_group_rules": [
             {
                 "security_group_id": GROUP["id"],
@@ -56,7 +56,7 @@ def test_a_group_has_exactly_the_rules_asked_for(cloud: OpenStackCloud, mock: re
     ("answer", "error"),
     [
         ({"status_code": 409, "json": fixture("neutron/409-quota")}, QuotaError),
-        (LOST, CloudError),
+        (LOST, UncertainError),
         ({"exc": KeyboardInterrupt}, KeyboardInterrupt),
     ],
 )
@@ -65,14 +65,18 @@ def test_a_group_that_cannot_be_finished_is_deleted(
 ) -> None:
     mock.post(f"{NEUTRON}/security-groups", json={"security_group": GROUP}, status_code=201)
     mock.delete(requests_mock.ANY, status_code=204)
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": [GROUP]})
     mock.post(f"{NEUTRON}/security-group-rules", [answer])
     with pytest.raises(error):
         cloud.make_group("haos-web", "haos:vip x", [RULE])
-    assert steps(mock)[-2:] == ["POST /security-group-rules", UNDONE]
+    assert "POST /security-group-rules" in steps(mock)
+    assert steps(mock)[-1] == UNDONE
+    assert not set(BORN) & set(steps(mock))
 
 
 def test_a_group_that_cannot_be_undone_is_named(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
     mock.post(f"{NEUTRON}/security-groups", json={"security_group": GROUP}, status_code=201)
+    mock.post(f"{NEUTRON}/security-group-rules", json={"security_group_rules": [RULE_ANSWER]}, status_code=201)
     mock.delete(requests_mock.ANY, status_code=403, json=fixture("neutron/403-pairs"))
     with pytest.raises(LeftoverError, match=f"Not undone: security group {GROUP['id']}"):
         cloud.make_group("haos-web", "haos:vip x", [RULE])
@@ -86,19 +90,27 @@ def test_a_group_whose_answer_was_lost_is_adopted(cloud: OpenStackCloud, mock: r
     mock.delete(requests_mock.ANY, status_code=204)
     mock.post(f"{NEUTRON}/security-group-rules", json={"security_group_rules": [RULE_ANSWER]}, status_code=201)
     assert cloud.make_group("haos-web", "haos:vip x", [RULE]).id == GROUP["id"]
-    assert steps(mock) == ["POST /security-groups", "GET /security-groups", *BORN, "POST /security-group-rules"]
+    looked = ["POST /security-groups", "GET /security-groups"]
+    assert steps(mock) == [*looked, "POST /security-group-rules", *BORN]
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_a_group_that_cannot_be_told_to_be_ours_is_an_error(
-    cloud: OpenStackCloud, mock: requests_mock.Mocker, count: int
+def test_a_group_that_was_not_made_is_made_again(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
+    mock.post(f"{NEUTRON}/security-groups", [LOST, {"json": {"security_group": GROUP}, "status_code": 201}])
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": []})
+    answers(mock)
+    assert cloud.make_group("haos-web", "haos:vip x", [RULE]).id == GROUP["id"]
+    looks = ["GET /security-groups"] * 2  # at once, and before it is asked for again
+    rules = ["POST /security-group-rules", *BORN]
+    assert steps(mock) == ["POST /security-groups", *looks, "POST /security-groups", *rules]
+
+
+def test_a_group_of_which_nothing_is_heard_any_more_is_uncertain(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
 ) -> None:
-    mine = {**GROUP, "description": "haos:vip x"}
     mock.post(f"{NEUTRON}/security-groups", [LOST])
-    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": [mine] * count})
-    with pytest.raises(CloudError, match="cannot make security group haos-web"):
+    mock.get(f"{NEUTRON}/security-groups", [LOST])
+    with pytest.raises(UncertainError, match="cannot list security groups"):
         cloud.make_group("haos-web", "haos:vip x", [RULE])
-    assert steps(mock) == ["POST /security-groups", "GET /security-groups"]
 
 
 def with_ids(*rules: SecurityRule) -> SecurityGroup:
@@ -117,6 +129,13 @@ def answers(mock: requests_mock.Mocker, *first: dict[str, Any]) -> None:
     mock.delete(requests_mock.ANY, status_code=204)
 
 
+EXISTS = {
+    "NeutronError": {
+        "type": "SecurityGroupRuleExists",
+        "message": "Security group rule already exists. Rule id is r.",
+        "detail": "",
+    }
+}
 OTHER = replace(RULE, remote_ip=ip_network("10.200.51.33/32"))
 NEW = replace(RULE, remote_ip=ip_network("10.200.51.34/32"))
 
@@ -160,6 +179,17 @@ def test_rules_whose_answer_was_lost_are_looked_up(
     group = cloud.set_rules(with_ids(), [NEW])
     again = [] if arrived else ["POST /security-group-rules"]
     assert steps(mock) == ["POST /security-group-rules", "GET /security-groups", *again]
+    assert [rule.remote_ip for rule in group.rules] == [NEW.remote_ip]
+
+
+def test_rules_that_somebody_else_made_meanwhile_are_his_and_ours(
+    cloud: OpenStackCloud, mock: requests_mock.Mocker
+) -> None:
+    answers(mock, {"status_code": 409, "json": EXISTS})
+    rules = [{**RULE_ANSWER, "remote_ip_prefix": "10.200.51.34/32"}]
+    mock.get(f"{NEUTRON}/security-groups", json={"security_groups": [{**GROUP, "security_group_rules": rules}]})
+    group = cloud.set_rules(with_ids(), [NEW])
+    assert steps(mock) == ["POST /security-group-rules", "GET /security-groups"]
     assert [rule.remote_ip for rule in group.rules] == [NEW.remote_ip]
 
 

@@ -15,7 +15,7 @@ from haos.core.intent import Intent
 from haos.core.model import AddressPair, InstanceAction, Port, SecurityGroup, SecurityRule, ServiceCheck
 from haos.core.node import NodeFacts
 from haos.core.repair import TrustKey
-from haos.errors import CloudError, Interrupted, RecordError, RemoteError
+from haos.errors import CloudError, Interrupted, LeftoverError, RecordError, RemoteError, StepError
 from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import Repaired, request_of
@@ -458,6 +458,38 @@ def test_an_interrupt_says_that_what_was_made_stays() -> None:
     assert "steps were made, and stay" in stopped.value.reason
     world.effects.strike = lambda *_: None
     assert repaired(world).well
+
+
+def test_a_package_goes_again_where_the_files_cannot_be_put_there() -> None:
+    world = settled(made())
+    whole = world.snapshot()
+    lose_file(world)
+    lose_package(world)
+
+    def strike(_: int, name: str, when: str) -> None:
+        if (name, when) == ("configure ha_first", "before"):
+            raise StepError("no room")
+
+    world.effects.strike = strike
+    ended = repaired(world)
+    assert [type(one.step) for one in ended.failed][:2] == [InstallKeepalived, Configure]
+    assert nodes(world)[1].package is None
+    world.effects.strike = lambda *_: None
+    assert repaired(world).well
+    assert world.snapshot() == whole
+
+
+def test_where_the_pair_can_be_seen_no_more_it_says_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = settled(made())
+    disable(world)
+
+    def blind(*_: object) -> RepairPlan:
+        raise CloudError("cannot list ports")
+
+    monkeypatch.setattr(repairing, "again", blind)
+    with pytest.raises(LeftoverError, match=r"cannot list ports; of what .* 2 steps were made, and stay") as ended:
+        repaired(world)
+    assert ended.value.hint == "haos repair web goes on from here"
 
 
 def test_a_trial_failover_only_where_it_is_wanted() -> None:
