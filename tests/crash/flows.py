@@ -62,7 +62,10 @@ def making(
 
 
 def drift(lab: str) -> None:
-    """Take away by hand what a pair stands on: address pairs and group of a port, a daemon, a file."""
+    """Take away by hand what a pair stands on: address pairs and group of a port, a daemon, a file.
+
+    Nothing that a teardown would rightly leave as it finds it, such as a unit that its owner has disabled.
+    """
     first, second = NODES
     network = cloud(lab).network
     [reservation] = network.ports(device_owner="haos:vip")
@@ -70,7 +73,7 @@ def drift(lab: str) -> None:
     for port in network.ports(device_owner="compute:nova"):
         if any(pair["ip_address"] == vip for pair in port.allowed_address_pairs):
             network.update_port(port.id, allowed_address_pairs=[], security_groups=port.security_group_ids[:1])
-    on(lab, second, "sudo systemctl disable -q --now keepalived")
+    on(lab, second, "sudo systemctl stop keepalived")
     on(lab, first, "sudo rm /etc/keepalived/keepalived.conf && sudo systemctl restart keepalived")
 
 
