@@ -17,6 +17,7 @@ from haos.workflow.recheck import RewrittenError, TornDownError
 from haos.workflow.repair_plan import RepairPlan
 from haos.workflow.restore import heal_node, undo_announced
 from haos.workflow.settle import once_reachable
+from haos.workflow.turns import alone_on
 
 REACH_TIMEOUT_S = 30.0
 """How long an instance may take to be reached once its port is up."""
@@ -146,8 +147,13 @@ def _together(changes: Sequence[Change], prepared: RepairPlan) -> Iterator[tuple
 
 def _drop(weight: DropWeight, prepared: RepairPlan, ctx: Context) -> HaosError | None:
     try:
-        with ctx.progress.step(f"let {weight.node} count as its priority says"):
-            ctx.fleet.node(node_of(weight.node, prepared).instance).weigh(prepared.pair.name, 0)
+        node = node_of(weight.node, prepared)
+        # A switchover that is at work takes it away itself; one that was killed has its turn a little longer.
+        with (
+            alone_on(prepared.pair, [node], "a repair", ctx),
+            ctx.progress.step(f"let {weight.node} count as its priority says"),
+        ):
+            ctx.fleet.node(node.instance).weigh(prepared.pair.name, 0)
     except HaosError as error:
         return error
     return None

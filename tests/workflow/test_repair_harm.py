@@ -11,6 +11,7 @@ from haos.core.intent import Intent
 from haos.core.model import Address, Member, Port, Role
 from haos.core.node import Sight
 from haos.core.outage import Verdict
+from haos.core.turn import Turn
 from haos.errors import ForbiddenError, UnsatisfiableError
 from haos.view.repair import exit_code
 from haos.view.verdicts import EXIT_NOT_PROVEN
@@ -207,3 +208,24 @@ def test_a_vip_that_answers_is_not_all_that_a_pair_has_to_be(monkeypatch: pytest
     assert not ended.status.healthy
     assert not ended.well
     assert exit_code(ended) == EXIT_NOT_PROVEN
+
+
+def test_a_switchover_that_is_at_work_is_not_robbed_of_its_weight() -> None:
+    world = settled(made())
+    backup = nodes(world)[1]
+    at_work = Turn("other", "web", "a switchover of pair web", 30)
+    assert backup.claim(at_work) is None
+    backup.weigh("web", 253)
+    until_s = world.clock.now + 20
+    world.clock.at(until_s, lambda: backup.unclaim(at_work))
+    dropped = list[float]()
+
+    def strike(_: int, name: str, when: str) -> None:
+        if name.startswith("weigh"):
+            dropped.append(world.clock.now)
+
+    world.effects.strike = strike
+    ended = repaired(world)
+    assert ended.failed == ()
+    assert dropped[0] >= until_s
+    assert not backup.weights
