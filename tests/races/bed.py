@@ -144,6 +144,15 @@ class Bed:
             return f"has files of {have}"
         return "" if found.daemon and found.running == set(have) else f"runs {found.running}"
 
+    def left(self, before: State) -> list[str]:
+        """Tell in what the state differs from what it was."""
+        after = self.state()
+        return [
+            f"{key} is {after.get(key)}, was {before.get(key)}"
+            for key in before.keys() | after.keys()
+            if before.get(key) != after.get(key)
+        ]
+
     def forget_requests(self) -> None:
         """Count requests from zero."""
         self.admin("POST", f"{self.url}/lab/requests/reset")

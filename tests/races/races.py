@@ -91,13 +91,6 @@ def _on_port(bed: Bed, node: str, own: Sequence[Pair], before: State) -> Iterato
         yield f"has groups {groups}, not {was['security_groups']} and {len(own)} more"
 
 
-def leftovers(before: State, after: State) -> Iterator[str]:
-    """Tell in what two states differ."""
-    for key in before.keys() | after.keys():
-        if before.get(key) != after.get(key):
-            yield f"{key} is {after.get(key)}, was {before.get(key)}"
-
-
 def crowd(bed: Bed, rng: random.Random, tally: Tally) -> None:
     """Make all pairs at once, and take them away at once."""
     marked = [bed.port_of(two[0])["id"] for two in rng.sample(list(bed.pairs), len(bed.pairs) // 4)]
@@ -116,7 +109,7 @@ def crowd(bed: Bed, rng: random.Random, tally: Tally) -> None:
     gone = at_once([partial(bed.teardown, two, name) for name, two in wanted.items()])
     for name, ended in zip(wanted, gone, strict=True):
         tally.expect(ended, f"teardown of {name}")
-    tally.lost += leftovers(before, bed.state())
+    tally.lost += bed.left(before)
     for port_id in marked:
         _set_pairs(bed, port_id, [])
 
@@ -239,7 +232,7 @@ def beside_each_other(bed: Bed, number: int, rng: random.Random, tally: Tally) -
             for place, race in enumerate(races)
         ]
     )
-    tally.lost += leftovers(before, bed.state())
+    tally.lost += bed.left(before)
 
 
 def race_round(bed: Bed, number: int, tally: Tally) -> None:

@@ -86,6 +86,10 @@ class Instances:
         self._store.change("servers", server["id"], _task="spawning")
         self._run(lambda: self._build(server))
 
+    def pretend(self, server: Doc) -> None:
+        """Have a server on paper alone: it is ACTIVE, and the world never hears of it."""
+        self._store.change("servers", server["id"], _booted=True, _last_power=Power.ACTIVE)
+
     def act(self, server: Doc, action: str) -> None:
         """Order an action, or refuse it with 409 if the server's state does not allow it."""
         state = self.state(server)
@@ -94,6 +98,8 @@ class Instances:
             self._refuse(server, verb, f"vm_state {state.vm_state}")
         if state.task is not None:
             self._refuse(server, verb, f"task_state {state.task}")
+        if server["_last_power"] is not None:
+            self._refuse(server, verb, "the lab's papers alone")
         self._store.change("servers", server["id"], _task=TASKS[action])
         self._run(lambda: self._carry_out(server["id"], action))
 
@@ -138,7 +144,8 @@ class Instances:
             time.sleep(POLL_S)
 
     def _delete(self, server: Doc, ports: Ports) -> None:
-        if server["_booted"]:  # nobody asks the world any more for what it is about to forget
+        if server["_booted"] and server["_last_power"] is None:
+            # Nobody asks the world any more for what it is about to forget.
             self._store.change("servers", server["id"], _last_power=self._world.power(server["id"]))
             self._world.delete(server["id"])
         with self._store.transaction():

@@ -111,6 +111,16 @@ def test_a_floating_ip_goes_to_the_first_address_that_can_have_one(
     assert len({item.floating for item in world.floating}) == before + (2 if floating else 0)
 
 
+def test_an_instance_on_paper_is_active_and_nothing_in_the_world(demo: Client, lab: Client, world: IdleWorld) -> None:
+    powers = dict(world.powers)
+    body = {"name": "paper", "networks": ["ha_lab"], "on_paper": True}
+    made = lab("POST", "/lab/instances", body).body["instance"]
+    assert demo.nova("GET", f"/servers/{made['id']}").body["server"]["status"] == "ACTIVE"
+    assert demo.nova("POST", f"/servers/{made['id']}/action", {"os-stop": None}).status == 409
+    assert demo.nova("DELETE", f"/servers/{made['id']}").status == 204
+    assert world.powers == powers
+
+
 def test_another_subnet_gives_later_ports_an_address_of_each_version(
     demo: Client, lab: Client, world: IdleWorld
 ) -> None:
