@@ -14,6 +14,7 @@ from haos.core.replace_plan import AwaitReady, LetGo, Stage, Step, steps
 from haos.errors import HaosError, LeftoverError, VerificationError
 from haos.workflow.context import Context
 from haos.workflow.preflight import look_at_cloud
+from haos.workflow.recheck import refuse_leaving
 from haos.workflow.replace_decide import ReplaceRequest as ReplaceRequest
 from haos.workflow.replace_decide import (
     decided,
@@ -109,6 +110,7 @@ def prepare(request: ReplaceRequest, ctx: Context) -> Prepared:
     """
     with ctx.progress.step("look at the cloud"):
         pair, reservation = find_pair(ctx.cloud, request.pair)
+        refuse_leaving(reservation, pair.name, ctx)
         found, ports = pair_nodes(ctx.cloud, pair)
         instance = the_one(request.new, ctx.cloud.instances([request.new])[request.new])
         leaving = leaving_member(request, pair, found, ports, instance)

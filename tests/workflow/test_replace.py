@@ -27,6 +27,7 @@ from haos.workflow.create import prepare as prepare_create
 from haos.workflow.replace import ReplaceRequest, prepare, replace_node
 from haos.workflow.status import status
 from haos.workflow.switchover import prepare as prepare_switchover
+from haos.workflow.undo import leave_mark
 from tests.fakes import Killed, World, add_instance, context_of, killed_at
 from tests.records import edit_record
 from tests.workflow.exchange import (
@@ -461,3 +462,11 @@ def test_what_the_record_alone_says_was_added_is_not_taken_away() -> None:
     world.ports[port.id] = replace(port, pairs=(*port.pairs, AddressPair("192.0.2.9", port.mac)))
     exchange(world, old="ha_third", new=OLD)
     assert [pair.ip_address for pair in port_of(world, "ha_third").pairs] == ["192.0.2.9"], "that one is not haos's"
+
+
+def test_a_pair_that_is_being_taken_away_is_refused_before_anything_is_asked() -> None:
+    world = made()
+    leave_mark(recorded(world).reservation_id, context_of(world))
+    with pytest.raises(UnsatisfiableError, match="is being taken away by another run") as raised:
+        prepare(ReplaceRequest(OLD, NEW), context_of(world))
+    assert raised.value.hint == f"haos teardown {NAME} finishes it"
