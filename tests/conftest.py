@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
+from tests.fuzz.amount import TIMES
+
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
 # How long an example takes says something of the machine and what else it does, nothing of the code.
-settings.register_profile("haos", deadline=None)
+settings.register_profile("haos", deadline=None, max_examples=EXAMPLES * TIMES)
 settings.load_profile("haos")
 
 # Who starts the tests in the background of a shell, or by nohup, has them and all that they start ignore these.

@@ -33,8 +33,8 @@ def test_passes():
 def test_few_failures_are_run_once_more(tmp_path: Path, count: int, always: bool, code: int, runs: int) -> None:
     (tmp_path / "test_it.py").write_text(STALLS_ONCE.format(count=count, always=always))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "tests.again", "-q", "-p", "xdist", str(tmp_path / "test_it.py")]
-    environ = {**os.environ, "PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-m", "tests.again", "-q", "-p", "xdist.plugin", str(tmp_path / "test_it.py")]
+    environ = {**os.environ, "PYTHONPATH": str(HERE), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     ended = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
     assert ended.returncode == code, ended.stdout + ended.stderr
     assert ("run once more by itself" in ended.stdout) == (runs == 2)

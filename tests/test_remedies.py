@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -26,9 +27,14 @@ WITHOUT = {
 """class, or part of the call -> why a remedy would say nothing"""
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def errors_of(path: Path) -> Iterator[str]:
     """Yield the names of HaosError's descendants that a file defines."""
-    yield from (node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)
+    yield from (node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)
                 and node.name.endswith(("Error", "Interrupted")))  # fmt: skip
 
 
@@ -39,7 +45,7 @@ ERRORS = {name for path in SOURCES for name in errors_of(path)} - {"UnreadableEr
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_expected_error_names_a_remedy(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS):
             continue
         told = any(keyword.arg == "hint" for keyword in node.keywords)
@@ -48,7 +54,7 @@ def test_every_expected_error_names_a_remedy(path: Path) -> None:
 
 
 def test_nobody_is_excused_in_vain() -> None:
-    text = "".join(ast.unparse(ast.parse(path.read_text())) for path in SOURCES).replace("self.", "")
+    text = "".join(ast.unparse(parsed(path)) for path in SOURCES).replace("self.", "")
     text = text.replace("_target", "target")
     for part in WITHOUT:
         assert part in text, part
