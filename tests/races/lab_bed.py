@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,7 @@ def lab_bed(lab: str, *, pairs: int = PAIRS) -> Iterator[LabBed]:
     url = control.status(lab).url
     admin, on_paper = admin_of(url), named(pairs)[len(REAL) :]
     with (
+        closing(admin),  # last of all: taking the instances away asks it, too
         tempfile.TemporaryDirectory(prefix="races-") as folder,
         _quotas(admin, url),
         _instances(lab, admin, on_paper),
@@ -121,7 +122,6 @@ def lab_bed(lab: str, *, pairs: int = PAIRS) -> Iterator[LabBed]:
             yield bed
         finally:
             watcher.close()
-            admin.close()
 
 
 @contextmanager
