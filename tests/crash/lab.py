@@ -32,7 +32,8 @@ def enumerate_on(lab: str, name: str, wanted: Wanted) -> tuple[str, list[str]]:
             chances = Chances(flow, bench, wanted.seed)
             return chances.chains(wanted.chains), chances.tally.differences
         tally = Enumeration(flow, bench).run(every=wanted.every)
-        assert tally.points * wanted.every >= 2 * tally.effects, "no effect was passed over"
+        assert (tally.points + tally.missed) * wanted.every >= 2 * tally.effects, "no effect was passed over"
+        assert tally.missed * 10 <= tally.points, f"too many moments did not come again: {tally}"
         return str(tally), tally.differences
 
 
