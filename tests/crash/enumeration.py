@@ -41,8 +41,8 @@ class Tally:
         missed = f" ({self.missed} more moments did not come again)" if self.missed else ""
         return (
             f"{self.flow}: {self.effects} effects, killed at {self.points} points{missed}; {self.harmless} had "
-            f"changed nothing, the others left {self.states} different states ({self.once} of them once, and proven in "
-            f"one way); re-runs: {reruns or 'none'}; "
+            f"changed nothing, the others left {self.states} different states ({self.once} of them once, and proven "
+            f"in one way); re-runs: {reruns or 'none'}; "
             f"{len(self.differences)} differences"
         )
 
