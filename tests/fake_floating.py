@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from haos.core.floating_route import routers_on
 from haos.core.model import Address, CloudNetwork, FixedIp, FloatingIp, Port, Router
-from haos.errors import CloudError, NotFoundError, UnsatisfiableError
+from haos.errors import CloudError, ForbiddenError, NotFoundError, UnsatisfiableError
 
 if TYPE_CHECKING:
     from tests.fakes import World
@@ -56,7 +56,9 @@ class FloatingCloud:
 
     def floating_ips(self, *, needed: bool = False) -> tuple[FloatingIp, ...]:
         self.requests += 1
-        return tuple(self.world.floating.values())
+        if self.world.floating_hidden and needed:
+            raise ForbiddenError("cannot list floating IPs: the cloud says 403")
+        return () if self.world.floating_hidden else tuple(self.world.floating.values())
 
     def make_floating_ip(self, network_id: str, port_id: str, fixed: Address, description: str) -> FloatingIp:
         self._check(network_id, port_id, fixed)

@@ -150,6 +150,7 @@ class World:
     routers: dict[str, Router] = field(default_factory=dict)
     floating: dict[str, FloatingIp] = field(default_factory=dict)
     floating_left: int = 50  # of the quota
+    floating_hidden: bool = False  # the user may not list them
     nodes: dict[str, FakeNode] = field(default_factory=dict)  # by instance id
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
     splits: list[tuple[str, float, float | None]] = field(default_factory=list)  # MAC that answers too, from, to

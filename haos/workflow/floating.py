@@ -32,7 +32,8 @@ def look_at_floating(
     if place.subnet.cidr.version != 4:
         return FloatingChoice(own, findings=(refuse_ipv6(place.subnet),))
     # Nothing leads to a VIP that is not reserved yet.
-    ips = cloud.floating_ips() if reservation is not None or (wish and wish.address) else ()
+    look = reservation is not None or (wish and wish.address)
+    ips = cloud.floating_ips(needed=own is not None) if look else ()
     choice = choose(wish, own, reservation.id if reservation else None, ips, place.external)
     wanted, ids = choice.take.network_id if choice.take else choice.network_id, routers_on(place.subnet, place.ports)
     if not choice.needs_route or is_known(wanted, ids, ips):
@@ -46,10 +47,13 @@ def look_at_floating(
 
 
 def floating_ips_near(pair: Pair, ports: Iterable[Port], cloud: Cloud) -> tuple[FloatingIp, ...]:
-    """Return the project's floating IPs; no request where none can lead to the pair, nor was given to it by haos."""
+    """Return the project's floating IPs; no request where none can lead to the pair, nor was given to it by haos.
+
+    Raises ForbiddenError where one was, and the user may not see it: it would be called gone.
+    """
     if pair.floating is None and not has_router(ports, pair.vip.version):
         return ()
-    return cloud.floating_ips()
+    return cloud.floating_ips(needed=pair.floating is not None)
 
 
 def look_at_removal(pair: Pair, cloud: Cloud) -> FloatingRemoval:

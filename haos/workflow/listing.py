@@ -41,7 +41,8 @@ def list_pairs(cloud: Cloud) -> tuple[ListedPair, ...]:
     ports = cloud.ports_by_id([member.port_id for pair in pairs for member in pair.members])
     known = cloud.instances_by_id([port.device_id for port in ports.values() if port.device_id])
     instances = {one: each for one, each in known.items() if each.project_id in ("", cloud.project_id())}
-    floating = cloud.floating_ips() if any(_is_ipv4(port) for port in reservations) else ()
+    given = any(pair.floating is not None for pair in pairs)
+    floating = cloud.floating_ips(needed=given) if any(_is_ipv4(port) for port in reservations) else ()
     rows = [
         replace(_row(port, read[port.id], networks, ports, instances, floating), floating=_leading(port, floating))
         for port in reservations

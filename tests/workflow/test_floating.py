@@ -13,10 +13,20 @@ from haos.core.changes import AdmitVip, MakeFloatingIp, MakeGroup, ReserveVip, T
 from haos.core.floating import FloatingWish
 from haos.core.model import FixedIp, FloatingIp, Mode, OwnFloatingIp, Pair, Port
 from haos.core.outage import Verdict
-from haos.errors import CloudError, HaosError, NotFoundError, RemoteError, UnsatisfiableError, VerificationError
+from haos.errors import (
+    CloudError,
+    ForbiddenError,
+    HaosError,
+    NotFoundError,
+    RemoteError,
+    UnsatisfiableError,
+    VerificationError,
+)
 from haos.workflow.check import check, check_pair
+from haos.workflow.context import Context
 from haos.workflow.create import Created, create, prepare
 from haos.workflow.listing import list_pairs
+from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
@@ -44,6 +54,32 @@ def pair_of(world: World) -> Pair:
 
 def leading(world: World) -> list[FloatingIp]:
     return [ip for ip in world.floating.values() if ip.port_id == reservation(world).id]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda ctx: status(None, None, ctx),
+        lambda ctx: list_pairs(ctx.cloud),
+        lambda ctx: prepare(PLAIN, ctx),
+        lambda ctx: prepare(ANY, ctx),
+        lambda ctx: prepare_repair(None, None, ctx, verify=False),
+    ],
+)
+def test_a_floating_ip_of_haos_that_may_not_be_seen_is_not_called_gone(look: Callable[[Context], object]) -> None:
+    world = routed_world()
+    run(world)
+    world.floating_hidden = True
+    with pytest.raises(ForbiddenError, match="cannot list floating IPs"):
+        look(context_of(world))
+
+
+def test_where_floating_ips_may_not_be_seen_a_pair_without_one_is_well() -> None:
+    world = routed_world()
+    run(world, PLAIN)
+    world.floating_hidden = True
+    assert status(None, None, context_of(world)).healthy
+    assert [row.status for row in list_pairs(context_of(world).cloud)] == ["ok"]
 
 
 def refused(world: World, request: CreateRequest) -> str:
