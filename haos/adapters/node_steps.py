@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Protocol, TypeVar
 
 from haos.core import guestnet, keepalived, node_parse
+from haos.core.node_checks import PACKAGE_LOCK_TIMEOUT_S
 from haos.errors import StepError
 
 T = TypeVar("T")
@@ -27,8 +28,6 @@ _HINTS = {
     "watch": "wait for it to end; if it was killed: haos failover-test --restore",
 }
 """Step -> what helps where it fails; else the daemon's own log."""
-PACKAGE_LOCK_TIMEOUT_S = 120
-"""How long apt, dpkg or zypper may be busy with something else: a new instance's first upgrade."""
 DNF_TIMEOUT_S = 600
 """dnf waits for its lock without a limit of its own."""
 _LOOKS = frozenset({"facts", "sight", "watch", "watched", "unwatch"})

@@ -20,6 +20,7 @@ class NodeFacts:
     interface: str | None  # the device that has the port's MAC
     addresses: tuple[Address, ...] = ()  # on that device, VIPs included
     keepalived: str | None = None  # its version, "2.2.7"; None where it is not installed
+    packager: str | None = None  # who has apt's or dpkg's lock; looked at only where keepalived is not installed
     daemon_active: bool = False
     daemon_enabled: bool = False
     main_config: str | None = None  # keepalived.conf, None where there is none

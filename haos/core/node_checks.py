@@ -13,6 +13,8 @@ from haos.core.node import NodeFacts
 MIN_KEEPALIVED = (2, 0, 10)
 """Older ones have no `--config-test`, with which haos checks what it writes."""
 MIN_FREE_MB = 20
+PACKAGE_LOCK_TIMEOUT_S = 120
+"""How long apt, dpkg or zypper may be busy with something else: a new instance's first upgrade."""
 HTTP_CLIENTS = ("curl", "wget", "python3")
 MAX_TOLD = 3
 """How many of others' messages, or instances, are told by name."""
@@ -82,6 +84,13 @@ def _check_keepalived(name: str, facts: NodeFacts, needs: NodeNeeds) -> Iterator
                 "no-package-manager",
                 f"{name} ({facts.os_name}) has neither keepalived nor apt, dnf or zypper to install it",
                 "install keepalived there by hand",
+            )
+        if facts.packager is not None:
+            yield warning(
+                "packages-locked",
+                f"on {name} packages are being worked at ({facts.packager}): haos waits for that, up to "
+                f"{PACKAGE_LOCK_TIMEOUT_S} s",
+                "a new instance's first upgrade takes a while; or install keepalived by hand once it is over",
             )
         return
     if parse_version(facts.keepalived) < MIN_KEEPALIVED:

@@ -69,6 +69,7 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         interface=port["ifname"] if port else None,
         addresses=_addresses(port) if port else (),
         keepalived=parse_version(seen["version"]) if "version" in seen else None,
+        packager=seen.get("packager"),
         daemon_active=_need(seen, "active").strip() == "active",
         daemon_enabled=_need(seen, "enabled").strip() == "enabled",
         main_config=seen.get("main_config"),

@@ -309,6 +309,42 @@ def test_an_ssh_client_that_is_killed_leaves_no_half_file(
     assert disk_of(box).tree == new.tree
 
 
+@pytest.mark.parametrize("step", ["configure", "activate"])
+def test_a_step_whose_haos_goes_away_while_it_waits_for_the_node_does_nothing(
+    box: Sandbox, node: Node, over_ssh: Client, step: str
+) -> None:
+    """By the time it comes to its turn that haos may have undone what it was a part of."""
+    node.configure(networkd_config(node, WEB))
+    parameters = configuring(CHANGED)(node) if step == "configure" else {}
+    before = disk_of(box)
+    remote = Node(over_ssh.gateway().connect(INSTANCE), "ha_first")
+    assert remote.facts(MAC).interface == "ens3"
+    box.sh(
+        "setsid sh -c 'exec 8>>/run/haos.lock; flock 8; until [ -e /run/go ]; do sleep 0.1; done' >/dev/null 2>&1 & :"
+    )
+    box.until(lambda: "held" in box.sh("flock -n /run/haos.lock : || echo held"), "the lock is held")
+
+    def wait() -> None:
+        with contextlib.suppress(RemoteError):
+            remote._step(step, parameters, "the step")
+
+    worker = threading.Thread(target=wait)
+    worker.start()
+    waiting = "grep -sxl flock /proc/[0-9]*/comm || :"
+    box.until(lambda: box.sh(waiting) != "", "the step waits")
+    for pid in clients_of(over_ssh):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    worker.join(4 * DEADLINE_S)
+    assert not worker.is_alive()
+    box.sh(": >/run/go")
+    box.until(
+        lambda: box.sh("flock -n /run/haos.lock echo free || :") == "free\n" and box.sh(waiting) == "", "it ended"
+    )
+    assert disk_of(box).tree == before.tree
+    assert box.sh("systemctl is-active keepalived.service || :") == "inactive\n"
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
 def test_a_script_of_which_a_part_arrived_does_nothing(
     box: Sandbox, node: Node, over_ssh: Client, share: float

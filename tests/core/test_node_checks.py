@@ -53,6 +53,7 @@ def test_keepalived_that_is_not_installed_is_no_finding() -> None:
         ("no-systemd", "blocker", {"systemd": False}, None),
         ("no-interface", "blocker", {"interface": None}, None),
         ("no-package-manager", "blocker", {"keepalived": None, "package_manager": None}, None),
+        ("packages-locked", "warning", {"keepalived": None, "packager": "apt-get, process 42"}, None),
         ("keepalived-too-old", "blocker", {"keepalived": "2.0.9"}, None),
         ("keepalived-no-vmac", "blocker", {"features": frozenset({"json"})}, NodeNeeds(vmac=True)),
         ("keepalived-no-bfd", "blocker", {"features": frozenset({"vmac"})}, NodeNeeds(bfd=True)),

@@ -1,5 +1,5 @@
 # Enable keepalived and let it run what lies there: reloaded where it runs, so that no other instance is disturbed.
-lock
+lock_if_wanted
 has_active_pairs || die "no pair's file is in place: keepalived would have nothing to run"
 # Enabling what is enabled takes most of a second where a package has a SysV script as well (Debian).
 [ "$(systemctl is-enabled keepalived.service 2>/dev/null)" = enabled ] ||

@@ -1,6 +1,6 @@
 # One run at a time moves the VIPs of this node: TURN has it for LASTS_S from now on, unless another run has it. One
 # that was killed has it no longer than that.
-lock
+lock_if_wanted
 has_pairs || {
     rm -f "$LOCK"
     die "no pair of haos's is on this node"

@@ -64,6 +64,13 @@ lock() {
     done
 }
 
+# The lock, for a step that changes what its haos may have taken back by the time it comes to its turn: where that haos
+# is gone, nobody reads what it says, and it ends here.
+lock_if_wanted() {
+    lock
+    emit begun '' || exit 1
+}
+
 main_pid() {
     pid=$(systemctl show -p MainPID --value keepalived.service 2>/dev/null)
     [ "${pid:-0}" -gt 0 ] && echo "$pid"

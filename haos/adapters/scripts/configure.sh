@@ -1,6 +1,6 @@
 # Put a pair's files in place. All is uploaded beside its place and tested as a whole before the first file moves; up
 # to then nothing has changed, whatever fails. Starts nothing.
-lock
+lock_if_wanted
 made=
 temps=
 unit_was_new=

@@ -38,6 +38,15 @@ emit_keepalived() {
     emit config_test "$? $said"
 }
 
+# Who is at work with packages: apt and dpkg would wait for that one. Only where haos is to install something.
+emit_packagers() {
+    ! has keepalived || return
+    holder=$(find /proc/[0-9]*/fd -lname '/var/lib/dpkg/lock*' 2>/dev/null | head -n 1)
+    holder=${holder#/proc/}
+    holder=${holder%%/*}
+    [ -z "$holder" ] || emit packager "$(cat "/proc/$holder/comm" 2>/dev/null), process $holder"
+}
+
 # network_texts FILE: a .network file and its drop-ins, but for haos's own.
 network_texts() {
     [ -f "$1" ] || return
@@ -94,6 +103,7 @@ done
 emit systemd "$([ -d /run/systemd/system ] && echo yes || echo no)"
 emit addresses "$(ip -j address show)"
 emit_keepalived
+emit_packagers
 emit active "$(state)"
 emit enabled "$(systemctl is-enabled keepalived.service 2>/dev/null)"
 [ -f "$MAIN" ] && emit_file main_config "$MAIN"

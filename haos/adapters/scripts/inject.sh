@@ -1,5 +1,5 @@
 # Make a fault, guarded: how to end it is written down, and a timer set for that, before anything happens.
-lock
+lock_if_wanted
 arm() {
     stop_units "$HEAL_UNIT.timer" "$HEAL_UNIT.service" "$CAUSE_UNIT.service"
     systemd-run --quiet --collect --unit="$HEAL_UNIT" --on-active="$HEAL_AFTER_S" --timer-property=AccuracySec=50ms \

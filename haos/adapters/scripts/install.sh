@@ -1,6 +1,6 @@
 # Install keepalived; print its version. The marker is there before the package: a run that was killed in between is
 # completed, and undone, as what it is.
-lock
+lock_if_wanted
 version() {
     command -v keepalived >/dev/null 2>&1 && keepalived --version 2>&1 | head -n 1
 }

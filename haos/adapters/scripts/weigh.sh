@@ -1,7 +1,7 @@
 # Let a pair's instance count WEIGHT more than its priority says, or less; 0 takes the file away, which counts as 0.
 # keepalived watches the file by inotify. Where it could not (root's limit of inotify instances was reached), a reload
 # makes it read the file.
-lock
+lock_if_wanted
 conf=$FOLDER/$PAIR.conf
 file=$FOLDER/$PAIR.weight
 
