@@ -26,8 +26,14 @@ def for_each(keys: Iterable[K], work: Callable[[K], V]) -> dict[K, V]:
     return results
 
 
-def attempt_each(keys: Iterable[K], work: Callable[[K], V]) -> tuple[dict[K, V], Mapping[K, HaosError]]:
-    """Return (results, expected errors), each by key; a bug is raised.
+def attempt_each(
+    keys: Iterable[K],
+    work: Callable[[K], V],
+    *,
+    meanwhile: Callable[[], object] | None = None,
+    every_s: float | None = None,
+) -> tuple[dict[K, V], Mapping[K, HaosError]]:
+    """Return (results, expected errors), each by key; a bug is raised. `meanwhile` is called every so often.
 
     An interrupt is raised only after all work that had begun has ended, and none begins after it: whoever undoes a
     run must not race its own workers.
@@ -47,7 +53,9 @@ def attempt_each(keys: Iterable[K], work: Callable[[K], V]) -> tuple[dict[K, V],
     with ThreadPoolExecutor(max_workers=min(len(keys), MAX_THREADS)) as pool:
         try:
             futures = {key: pool.submit(one, key) for key in keys}
-            wait(futures.values())
+            while wait(futures.values(), timeout=every_s).not_done:
+                if meanwhile is not None:
+                    meanwhile()
         finally:
             gate.close()
     for key, future in futures.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,13 +18,14 @@ from haos.workflow.context import Context, PortAmendment
 from haos.workflow.floating import look_at_removal
 from haos.workflow.intent import names_of
 from haos.workflow.last_look import marked_groups
+from haos.workflow.leaving import Mark
 from haos.workflow.left import or_left, raise_if_left
 from haos.workflow.parallel import attempt_each
 from haos.workflow.recheck import see_written
 from haos.workflow.resolve import find_pair, pair_nodes
 from haos.workflow.restore import undo_announced
 from haos.workflow.trust import look_beside, refuse_another, refuse_left_behind
-from haos.workflow.undo import give_back, leave_mark, withdraw_from_port
+from haos.workflow.undo import give_back, withdraw_from_port
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,11 @@ def teardown(name: str | None, *, purge: bool, ctx: Context, force: bool = False
         # A port that is down, or an instance that is off, would be left so by haos.
         restored, nodes, ports = undo_announced(pair, reservation, nodes, ports, ctx)
         _, silent, _ = _look(pair, nodes.values(), ports, ctx, force=force)
-        mark = leave_mark(reservation.id, ctx)
+        mark = Mark(reservation.id, ctx)
         try:
             there, kept, skipped = _look_again(pair, mark, silent, ctx, force=force)
         except HaosError:
-            if mark is not None:  # nothing was taken away, and nothing is going to be
-                with suppress(HaosError):
-                    ctx.cloud.remove_tag(reservation.id, mark)
+            mark.take_back()  # nothing was taken away, and nothing is going to be
             raise
         torn = _take_away(there, purge, force, ctx)
         return replace(
@@ -103,7 +101,7 @@ class _There:
     """What is to be taken away, and where."""
 
     pair: Pair
-    mark: str | None  # on the reservation, of this run; None where it could not be left
+    mark: Mark  # on the reservation, of this run
     nodes: tuple[Node, ...]  # those that may carry the pair
     ports: dict[str, Port]
     groups: tuple[SecurityGroup, ...]
@@ -124,7 +122,7 @@ class _There:
 
 
 def _look_again(
-    pair: Pair, mark: str | None, silent: dict[str, HaosError], ctx: Context, *, force: bool
+    pair: Pair, mark: Mark, silent: dict[str, HaosError], ctx: Context, *, force: bool
 ) -> tuple[_There, tuple[str, ...], tuple[str, ...]]:
     """Return what is to be taken away, what is not haos's, and who is passed over with `force`.
 
@@ -132,7 +130,7 @@ def _look_again(
     """
     pair, nodes, ports = _as_it_is_now(pair, ctx)
     asked = [node for node in nodes.values() if node.name not in silent]
-    facts, lost, passed = _look(pair, asked, ports, ctx, force=force)
+    facts, lost, passed = _look(pair, asked, ports, ctx, force=force, mark=mark)
     sure = justified(pair, facts, names_on(nodes.values()))
     gone = tuple(member.port_id for member in pair.members if member.port_id not in nodes)
     carrying = tuple(node for node in nodes.values() if not _is_others(pair, facts.get(node.name)))
@@ -154,7 +152,13 @@ def _as_it_is_now(before: Pair, ctx: Context) -> tuple[Pair, dict[str, Node], tu
 
 
 def _look(
-    pair: Pair, nodes: Collection[Node], ports: Collection[Port], ctx: Context, *, force: bool
+    pair: Pair,
+    nodes: Collection[Node],
+    ports: Collection[Port],
+    ctx: Context,
+    *,
+    force: bool,
+    mark: Mark | None = None,
 ) -> tuple[dict[str, NodeFacts], dict[str, HaosError], tuple[str, ...]]:
     """Return what the nodes say, and who cannot be reached, by name; one that can but says nothing is in neither.
 
@@ -162,7 +166,8 @@ def _look(
     Raises RecordError where what they say forbids to go by the record.
     """
     with ctx.progress.step("look at the nodes"):
-        found, errors = attempt_each(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
+        attempt = mark.attempt_each if mark else attempt_each
+        found, errors = attempt(nodes, lambda node: ctx.fleet.node(node.instance).facts(node.port.mac))
         facts = {node.name: each for node, each in found.items()}
         beside = look_beside(pair, facts, ports, ctx)
     passed = {node: error for node, error in beside.silent.items() if force and not isinstance(error, StepError)}
@@ -207,7 +212,8 @@ def _take_away(there: _There, purge: bool, force: bool, ctx: Context) -> TornDow
     skipped: list[str] = []
     with ctx.progress.step("clean the nodes"):
         asked = [node for node in there.nodes if node.name not in there.silent]
-        removed, failed = attempt_each(asked, lambda node: _clean(node, pair, purge, ctx))
+        there.mark.renew()
+        removed, failed = there.mark.attempt_each(asked, lambda node: _clean(node, pair, purge, ctx))
     errors = {**there.silent, **{node.name: error for node, error in failed.items()}}
     for node, result in removed.items():
         done += [f"{node.name}: {line}" for line in result.done]
@@ -254,7 +260,10 @@ def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
 
 def _clean_ports(there: _There, ahead: list[str], ctx: Context) -> list[str]:
     pair, ports, amendments = there.pair, there.ports, there.amendments
-    _, errors = attempt_each(amendments, lambda one: withdraw_from_port(ctx.cloud, ports[one], amendments[one]))
+    or_left(pair, ahead[0], there.mark.renew, ahead[1:])
+    _, errors = there.mark.attempt_each(
+        amendments, lambda one: withdraw_from_port(ctx.cloud, ports[one], amendments[one])
+    )
     del ahead[: len(amendments)]
     raise_if_left(pair, [f"port {port_id}: {error}" for port_id, error in errors.items()], ahead)
     done = [f"cleaned port {port_id}" for port_id in amendments]
@@ -265,6 +274,7 @@ def _clean_ports(there: _There, ahead: list[str], ctx: Context) -> list[str]:
 
 
 def _delete_group(group: SecurityGroup, there: _There, ctx: Context) -> None:
+    there.mark.renew()
     try:
         ctx.cloud.delete_group(group.id)
     except CloudError:
@@ -277,8 +287,8 @@ def _see_clean(there: _There, ctx: Context) -> None:
     """See that nobody has put back what was taken off the ports, and that the pair is still this run's to end."""
 
     def check(now: Port | None) -> None:
-        if now is not None and there.mark is not None and there.mark not in now.tags:
-            raise CloudError("somebody makes the pair anew meanwhile", hint="run the same command again")
+        if now is not None:
+            there.mark.see_in(now.tags)
 
     see_written(there.amendments, there.pair.reservation_id, ctx, check=check)
 

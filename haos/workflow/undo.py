@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -26,13 +25,14 @@ from haos.core.changes import (
     describe_undo,
 )
 from haos.core.floating import leading_to, made_for
-from haos.core.leaving import leaving_tag, leaving_tags
+from haos.core.leaving import leaving_tags
 from haos.core.model import Node, Port
 from haos.core.names import group_mark
 from haos.core.node import Removal
 from haos.core.record import names_more
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
 from haos.workflow.context import Cloud, Context, NodeAgent, Reservation
+from haos.workflow.leaving import Mark
 
 CREATE_HINT = "the same haos create goes on from here; haos teardown takes it all away"
 
@@ -57,7 +57,7 @@ def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list
     """
     left: list[str] = []
     own = [undo.port_id for undo in undos if isinstance(undo, DeletePort | ReleasePort) and len(undos) > 1]
-    with _marked(own, left, ctx):
+    with _marked(own, left, ctx) as marks:
         for undo in reversed(undos):
             what = describe_undo(undo)
             if left and _tells_of_the_rest(undo):
@@ -65,7 +65,7 @@ def undo_all(undos: Sequence[Undo], nodes: Sequence[Node], ctx: Context) -> list
                 continue
             try:
                 with ctx.progress.step(f"undo: {what}"):
-                    _undo(undo, {node.name: node for node in nodes}, ctx)
+                    _undo_marked(undo, {node.name: node for node in nodes}, marks, ctx)
             except HaosError as error:
                 left.append(f"{what} ({error})")
     return left
@@ -82,27 +82,25 @@ def _tells_of_the_rest(undo: Undo) -> bool:
 
 
 @contextmanager
-def _marked(reservations: Sequence[str], left: Sequence[str], ctx: Context) -> Iterator[None]:
+def _marked(reservations: Sequence[str], left: Sequence[str], ctx: Context) -> Iterator[Sequence[Mark]]:
     """Mark reservations as going while it lasts; what stays because something is left is not going any more."""
-    tags = [(port_id, leave_mark(port_id, ctx)) for port_id in reservations]
-    yield
-    for port_id, tag in tags:
-        if left and tag:
-            with suppress(HaosError):
-                ctx.cloud.remove_tag(port_id, tag)
+    marks = [Mark(port_id, ctx) for port_id in reservations]
+    yield marks
+    for mark in marks:
+        if left:
+            mark.take_back()
 
 
-def leave_mark(reservation_id: str, ctx: Context) -> str | None:
-    """Mark a pair as being taken away (1 request); None where that cannot be done: it is no reason not to.
-
-    Whoever makes or mends the pair at the same moment finds the mark at the end, and takes his part back.
-    """
-    tag = leaving_tag(ctx.clock.wall_s(), secrets.token_hex(3))
-    try:
-        ctx.cloud.add_tag(reservation_id, tag)
-    except HaosError:
-        return None
-    return tag
+def _undo_marked(undo: Undo, nodes: dict[str, Node], marks: Sequence[Mark], ctx: Context) -> None:
+    """Undo one thing, and keep the marks young as long as it takes. Raises CloudError where one was taken away."""
+    for mark in marks:
+        mark.renew()
+    if not (marks and isinstance(undo, CleanNode | RestoreNode)):
+        _undo(undo, nodes, ctx)
+        return
+    _, errors = marks[0].attempt_each([undo], lambda one: _undo(one, nodes, ctx))
+    for error in errors.values():
+        raise error
 
 
 def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from haos.core.leaving import LASTS_S, is_leaving, leaves_for_s, leaving_tag, leaving_tags
+from haos.core.leaving import LASTS_S, is_leaving, leaves_for_s, leaving_tag, leaving_tags, wants_renewal
 from haos.core.model import Port
 
 PORT = Port("p", "n", "project", "fa:16:3e:00:00:01", ())
@@ -40,3 +40,10 @@ def test_any_other_tag_is_none(tag: str) -> None:
     marked = replace(PORT, tags=(tag,))
     assert not is_leaving(marked)
     assert leaves_for_s(marked, NOW_S) == 0
+
+
+@pytest.mark.parametrize(
+    ("later_s", "renewed"), [(0, False), (14, False), (16, True), (LASTS_S + 5, True), (-0.5, False), (-3600, True)]
+)
+def test_a_mark_is_renewed_long_before_it_counts_no_more(later_s: float, renewed: bool) -> None:
+    assert wants_renewal(leaving_tag(NOW_S, "c0ffee"), NOW_S + later_s) is renewed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -106,16 +106,24 @@ class Ending:
         self.clean()
 
 
-def play(runs: Sequence[Run], director: Director, *, before: Run | None = None, careless: bool = False) -> Ending:
+def play(
+    runs: Sequence[Run],
+    director: Director,
+    *,
+    before: Run | None = None,
+    careless: bool = False,
+    takes_s: Mapping[str, float] | None = None,
+) -> Ending:
     """Play runs of haos at once, named A, B, …, and return how it ended; every error is one that haos expects.
 
-    A `careless` Neutron looks at the revision of a port in one step and writes it in the next: who writes last wins.
+    Some steps may take longer than others, by `takes_s`. A `careless` Neutron looks at the revision of a port in one
+    step and writes it in the next: who writes last wins.
     """
     world = howto_world()
     untouched = world.snapshot()
     if before is not None:
         before(context_of(world))
-    stage = Stage(world, director)
+    stage = Stage(world, director, takes_s)
     if careless:
         world.effects.strike = stage.between
     actors = [stage.add(name, run) for name, run in zip("ABCD", runs, strict=False)]

@@ -8,7 +8,7 @@ done; an actor who sleeps is not called before it is time.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any, Protocol, cast
@@ -113,8 +113,11 @@ class StageClock(FakeClock):
 class Stage:
     """Plays actors on one world. Each has a thread; none runs but the one that is on."""
 
-    def __init__(self, world: World, director: Director) -> None:
+    def __init__(self, world: World, director: Director, takes_s: Mapping[str, float] | None = None) -> None:
+        """`takes_s` says which steps, by their first word, take longer than others."""
         self.world = world
+        self._takes_s = takes_s or {}
+        self._doing = ""
         self.clock = StageClock(now=world.clock.now, due=world.clock.due)
         self.clock.stage = self
         world.clock = self.clock
@@ -144,6 +147,12 @@ class Stage:
         for thread in threads:
             thread.join(MOVE_S)
 
+    def _took_s(self, actor: Actor) -> float:
+        """Return what the step took that was done last, if it was the actor's."""
+        who, _, what = self._doing.partition(": ")
+        self._doing = ""
+        return self._takes_s.get(what.partition(" ")[0], STEP_S) if who == actor.name else STEP_S
+
     def _next(self, alive: Sequence[Actor]) -> Actor:
         earliest_s = min(actor.wakes_s for actor in alive)
         if earliest_s > self.clock.now:
@@ -160,7 +169,7 @@ class Stage:
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: self.on is None, MOVE_S):
                 raise AssertionError(f"{actor.name} hangs after {self.log[-1:]}")
-        self.clock.advance(STEP_S)
+        self.clock.advance(self._took_s(actor))
 
     def _act(self, actor: Actor) -> None:
         self._wait_for(actor)
@@ -178,7 +187,8 @@ class Stage:
         assert actor is not None, "only who is on acts"
         self._yield(actor)
         actor.steps += 1
-        self.log.append(f"{actor.name}: {what}")
+        self._doing = f"{actor.name}: {what}"
+        self.log.append(self._doing)
 
     def between(self, _: int, effect: str, when: str) -> None:
         """Let anybody act between what a request to a port was made from and its effect."""

@@ -104,6 +104,24 @@ def test_a_create_and_a_teardown_end_in_a_whole_pair_or_in_none() -> None:
     assert states == {True, False}
 
 
+SLOW = {"remove": 20.0, "amend_port": 20.0, "delete_group": 20.0}
+"""So long a step may take until a teardown is at work for longer than a mark counts."""
+
+
+@pytest.mark.parametrize("other", [creating(), repairing])
+def test_a_teardown_that_is_slow_is_not_taken_for_dead(other: Run) -> None:
+    steps = alone(tearing_down(), before=creating())
+    for at in range(steps.index("A: add_tag"), len(steps) + 1):
+        director = Turns([("A", at), ("B", MAX_STEPS)])
+        ending = play([tearing_down(), other], director, before=creating(), takes_s=SLOW)
+        torn, made = (actor.failed for actor in ending.actors)
+        assert torn is None, (director, torn, ending.log)
+        assert made is None or made.hint, (director, made)
+        if ending.reservations:
+            ending.whole(NAME)
+        ending.take_away()
+
+
 def test_two_teardowns_leave_nothing() -> None:
     for director, ending in endings([tearing_down(), tearing_down()], before=creating()):
         failed = [actor.failed for actor in ending.actors]

@@ -17,10 +17,10 @@ from haos.view.repair import exit_code
 from haos.view.verdicts import EXIT_NOT_PROVEN
 from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
+from haos.workflow.leaving import Mark
 from haos.workflow.recheck import RewrittenError, TornDownError
 from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
-from haos.workflow.undo import leave_mark
 from tests.fakes import FakeCloud, FakeNode, Killed, World, add_instance, context_of, killed_at
 from tests.records import edit_record, reservation_of
 from tests.workflow.test_repair import (
@@ -137,7 +137,7 @@ def test_a_pair_that_another_run_takes_away_is_not_put_back(away: float) -> None
             if away:
                 teardown("web", purge=True, ctx=context_of(world))
             else:
-                leave_mark(reservation_of(world).id, context_of(world))
+                Mark(reservation_of(world).id, context_of(world))
 
     world.effects.strike = strike
     with pytest.raises(TornDownError, match="taken away by another run"):
@@ -149,7 +149,7 @@ def test_a_pair_that_another_run_takes_away_is_not_put_back(away: float) -> None
 def test_a_pair_that_is_being_taken_away_is_refused_before_anything_is_asked() -> None:
     world = settled(made())
     lose_pair(world)
-    leave_mark(reservation_of(world).id, context_of(world))
+    Mark(reservation_of(world).id, context_of(world))
     with pytest.raises(UnsatisfiableError, match="is being taken away by another run, or one died over it"):
         prepared(world)
 

@@ -24,10 +24,10 @@ from haos.errors import (
 from haos.workflow import repair
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
+from haos.workflow.leaving import Mark
 from haos.workflow.replace import ReplaceRequest, prepare, replace_node
 from haos.workflow.status import status
 from haos.workflow.switchover import prepare as prepare_switchover
-from haos.workflow.undo import leave_mark
 from tests.fakes import Killed, World, add_instance, context_of, killed_at
 from tests.records import edit_record
 from tests.workflow.exchange import (
@@ -466,7 +466,7 @@ def test_what_the_record_alone_says_was_added_is_not_taken_away() -> None:
 
 def test_a_pair_that_is_being_taken_away_is_refused_before_anything_is_asked() -> None:
     world = made()
-    leave_mark(recorded(world).reservation_id, context_of(world))
+    Mark(recorded(world).reservation_id, context_of(world))
     with pytest.raises(UnsatisfiableError, match="is being taken away by another run") as raised:
         prepare(ReplaceRequest(OLD, NEW), context_of(world))
     assert raised.value.hint == f"haos teardown {NAME} finishes it"
