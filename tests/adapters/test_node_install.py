@@ -13,12 +13,15 @@ from haos.core.keepalived import MAIN_PATH, PACKAGE_MARKER
 from haos.core.node import Removal
 from haos.errors import StepError
 from tests.adapters.fault_cases import withdraw
+from tests.adapters.node_cases import config_for
 from tests.adapters.node_sandbox import MAC, Sandbox, require, sandbox
 
 pytestmark = pytest.mark.real
 
 PACKAGE = "/run/fake/package"
 """Where the real daemon waits to be "installed" to /usr/sbin."""
+
+EXAMPLE = "vrrp_instance example { }"
 
 MANAGER = f"""#!/bin/sh
 # apt-get, dnf and zypper as far as the scripts use them; "installs" the real daemon, and a library with it.
@@ -44,7 +47,7 @@ case " $* " in
         echo "E: Sub-process /usr/bin/dpkg returned an error code (1)" >&2
         exit 100
     fi
-    [ ! -e /run/fake/ships-example ] || echo 'vrrp_instance example {{ }}' >{MAIN_PATH}
+    [ ! -e /run/fake/ships-example ] || echo '{EXAMPLE}' >{MAIN_PATH}
     ;;
 *" update "*) rm -f /run/fake/no-lists ;;
 *" purge "* | *" remove "*)
@@ -54,8 +57,12 @@ case " $* " in
     ;;
 esac
 """
-QUERY = """#!/bin/sh
+QUERY = f"""#!/bin/sh
+differs() {{ [ "$(cat {MAIN_PATH})" != '{EXAMPLE}' ]; }}
 case $* in
+'-ql keepalived') [ ! -e /run/fake/ships-example ] || echo {MAIN_PATH} ;;
+'-V --nodeps --noscripts keepalived') if differs; then echo 'S.5....T.  c {MAIN_PATH}'; fi ;;
+*Conffiles*) [ ! -e /run/fake/ships-example ] || echo " {MAIN_PATH} $(echo '{EXAMPLE}' | md5sum | cut -c -32)" ;;
 *Status*keepalived) grep -qx keepalived /run/fake/packages && cat /run/fake/status ;;
 *Status*) sed "s/^/$(cat /run/fake/status) /" /run/fake/packages ;;
 '-q keepalived') grep -qx keepalived /run/fake/packages ;;
@@ -186,6 +193,67 @@ def test_example_of_the_package_does_not_run(box: Sandbox, node: Node) -> None:
     removed = node.remove(Removal("web", ip_address("10.200.51.9"), None))
     assert f"put the package's own {MAIN_PATH} back" in removed.done
     assert b"vrrp_instance example" in box.read(MAIN_PATH)
+
+
+def killed_before_the_example_is_aside(box: Sandbox, node: Node, manager: str) -> None:
+    give(box, manager)
+    box.sh("touch /run/fake/ships-example")
+    box.write(
+        "/run/bin/mv", f'#!/bin/sh\n[ "$1" != {MAIN_PATH} ] || {{ kill -9 "$PPID"; exit; }}\nexec /bin/mv "$@"\n'
+    )
+    box.sh("chmod +x /run/bin/mv")
+    with pytest.raises(StepError):
+        node.install_keepalived()
+    box.sh("rm /run/bin/mv")
+    assert box.read(MAIN_PATH).decode() == f"{EXAMPLE}\n", "or the test shows nothing"
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_example_is_known_by_the_run_after_one_that_was_killed(box: Sandbox, node: Node, manager: str) -> None:
+    killed_before_the_example_is_aside(box, node, manager)
+    facts = node.facts(MAC)
+    assert (facts.main_config, facts.other_instances) == (None, ())
+    config = config_for(node)
+    assert node.configure(config)
+    main = box.read(MAIN_PATH).decode()
+    assert "example" not in main
+    assert node.facts(MAC).main_config == main
+    removed = node.remove(Removal(config.pair, config.vip, None))
+    assert f"put the package's own {MAIN_PATH} back" in removed.done
+    assert box.read(MAIN_PATH).decode() == f"{EXAMPLE}\n"
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_example_goes_with_the_package_after_a_run_that_was_killed(box: Sandbox, node: Node, manager: str) -> None:
+    before = box.snapshot()
+    killed_before_the_example_is_aside(box, node, manager)
+    removed = node.remove(Removal("web", ip_address("10.200.51.9"), None, purge_package=True))
+    assert "removed package keepalived" in removed.done
+    assert box.snapshot() == before
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_example_that_somebody_has_edited_is_his(box: Sandbox, node: Node, manager: str) -> None:
+    killed_before_the_example_is_aside(box, node, manager)
+    box.write(MAIN_PATH, "vrrp_instance his {\n}\n")
+    assert node.facts(MAC).other_instances == ("his",)
+    removed = node.remove(Removal("web", ip_address("10.200.51.9"), None, purge_package=True))
+    assert f"kept package keepalived: {MAIN_PATH}, which is not haos's, needs it" in removed.done
+    assert box.read(MAIN_PATH) == b"vrrp_instance his {\n}\n"
+
+
+def test_a_configuration_that_came_before_a_second_try_is_his(box: Sandbox, node: Node) -> None:
+    give(box, "dnf")
+    box.write("/run/bin/cp", '#!/bin/sh\nkill -9 $(cat /run/fake/step)\nkill -9 "$PPID"\n')
+    box.write("/run/bin/mktemp", '#!/bin/sh\necho "$PPID" >/run/fake/step\nexec /bin/mktemp "$@"\n')
+    box.sh("chmod +x /run/bin/cp /run/bin/mktemp")
+    with pytest.raises(StepError):
+        node.install_keepalived()
+    box.sh("rm /run/bin/cp /run/bin/mktemp; touch /run/fake/ships-example")
+    box.write(MAIN_PATH, f"{EXAMPLE}\n")
+    box.sh("sed -i '/ships-example/d' /run/bin/dnf")  # a package leaves a configuration alone that it finds
+    node.install_keepalived()
+    assert node.facts(MAC).other_instances == ("example",)
 
 
 def test_run_that_was_killed_amid_the_installation_is_completed_as_ours(box: Sandbox, node: Node) -> None:

@@ -12,6 +12,7 @@ MARKER=$FOLDER/.package-by-haos
 UNIT_WAS=$FOLDER/.unit-was
 PENDING=$FOLDER/.pending
 SHIPPED=$FOLDER/.shipped-keepalived.conf
+NO_MAIN=$FOLDER/.no-keepalived-conf
 MASKED=/run/haos.masked
 LOCK=/run/haos.lock
 RUN=/run/haos
@@ -259,6 +260,29 @@ has_package() {
     else
         rpm -q keepalived >/dev/null 2>&1
     fi
+}
+
+# Some distributions ship an example as keepalived.conf, with VIPs of its own. is_example: whether it lies there,
+# untouched, since a run was killed over the installation; what somebody has written since is his.
+is_example() {
+    [ -e "$NO_MAIN" ] && [ -f "$MAIN" ] || return 1
+    if command -v apt-get >/dev/null 2>&1; then
+        sum=$(md5sum <"$MAIN")
+        dpkg-query -W -f '${Conffiles}\n' keepalived 2>/dev/null | grep -qF " $MAIN ${sum%% *}"
+    else
+        rpm -ql keepalived 2>/dev/null | grep -qxF "$MAIN" &&
+            ! rpm -V --nodeps --noscripts keepalived 2>/dev/null | grep -qF " $MAIN"
+    fi
+}
+
+# For a run that was killed over the installation: the example must not run.
+put_example_aside() {
+    [ -e "$NO_MAIN" ] || return 0
+    if is_example; then
+        mv -f "$MAIN" "$SHIPPED" || die "cannot move $MAIN aside"
+        sync_folder "$FOLDER"
+    fi
+    rm -f "$NO_MAIN"
 }
 
 why_not() {

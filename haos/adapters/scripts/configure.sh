@@ -187,6 +187,7 @@ command -v keepalived >/dev/null 2>&1 || die "keepalived is not installed"
 end_fault || die "the fault $(cat "$RUN/fault") is under way on this node, and could not be undone"
 foreign=
 sweep
+put_example_aside
 upload_all
 if [ -f "$(temp_of "$MAIN")" ] && [ -f "$MAIN" ] && ! main_is_ours; then
     die "a keepalived.conf that is not haos's has appeared: run it again"

@@ -95,6 +95,11 @@ emit_firewall() {
     has ip6tables && has_rules ip6 /proc/net/ip6_tables_names && emit ip6tables "$(timeout 3 ip6tables -S 2>/dev/null)"
 }
 
+# A run that was killed over the installation left the package's example where it came: it is as good as not there.
+if is_example; then
+    MAIN=$FOLDER/.none
+fi
+
 emit hostname "$(uname -n)"
 emit os_release "$(cat /etc/os-release 2>/dev/null)"
 for tool in apt-get dnf zypper; do

@@ -12,6 +12,7 @@ finish() {
         note_packages
         had_marker=yes
     fi
+    has_package || rm -f "$NO_MAIN"
     rm -f "$FOLDER"/.haos-packages.tmp "$FOLDER"/.haos-marker.tmp "${log:-}"
     if [ "$installed" = no ] && [ "$had_marker" = no ]; then
         rm -f "$MARKER"
@@ -104,20 +105,23 @@ make_folder "${FOLDER%/*}" 022
 make_folder "$FOLDER" 027
 [ -s "$MARKER" ] || { packages >"$FOLDER/.haos-packages.tmp" && : >"$MARKER" && sync_folder "$MARKER"; } ||
     die "cannot write $MARKER"
+rm -f "$NO_MAIN"
+[ "$had_main" = yes ] || { : >"$NO_MAIN" && sync_folder "$NO_MAIN"; } || die "cannot write $NO_MAIN"
 # Debian's package starts keepalived where there is something to start: a keepalived.conf from earlier days.
 case $had_main$(systemctl is-enabled keepalived.service 2>/dev/null) in
 no* | yesmasked*) ;;
 *) : >"$MASKED" && systemctl mask --runtime keepalived.service >/dev/null 2>&1 9>&- ;;
 esac
-log=$(mktemp) || die "cannot make a temporary file"
+log=$(mktemp "$FOLDER/.haos-log.XXXXXX") || die "cannot make a temporary file"
 (umask 022 && install_package) >"$log" 2>&1 || die "$manager did not install keepalived: $(last_words "$log")"
 said=$(version) || die "$manager installed keepalived, but it does not run"
 installed=yes
 note_packages
-# Some distributions ship an example as keepalived.conf, with VIPs of its own.
+# Whatever came while the package did, came with it.
 if [ "$had_main" = no ] && [ -f "$MAIN" ]; then
     mv "$MAIN" "$SHIPPED"
 fi
+rm -f "$NO_MAIN"
 sync_folder "$FOLDER"
 emit version "$said"
 echo end

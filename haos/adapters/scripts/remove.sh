@@ -213,6 +213,7 @@ ours=no
 if is_ours_here; then
     ours=yes
     sweep
+    put_example_aside
     remove_pair
 fi
 [ "$PURGE" = no ] || purge
