@@ -33,6 +33,7 @@ from haos.core.changes import (
     RestoreRules,
     RewriteRecord,
     TakeFloatingIp,
+    Undo,
     UpdateRecord,
     describe_undo,
 )
@@ -74,7 +75,8 @@ def apply(
         if plan:
             with ctx.progress.step("see that nobody has interfered"):
                 look_again(plan, ledger, ctx)
-    except RewrittenError:
+    except RewrittenError as rewritten:
+        rewritten.undos = tuple(ledger.undos)
         raise
     except (Exception, KeyboardInterrupt) as error:  # a bug of haos's, too, leaves nothing half done
         expected = isinstance(error, HaosError) and not isinstance(error, LostRaceError)
@@ -82,22 +84,19 @@ def apply(
         if known and (torn := torn_down(plan.desired.pair, known, error, ctx)):
             raise_after_undo(torn, sweeping(plan.desired, ledger, ctx), plan.desired.nodes, ctx, hint=hint)
         if keep and ledger.undos and expected:
-            raise kept(error, ledger, "as you asked") from error
+            raise kept(error, ledger.undos, "as you asked") from error
         if completes:
             if ledger.undos and expected:
-                raise kept(error, ledger, "since the record says it") from error
+                raise kept(error, ledger.undos, "since the record says it") from error
             raise
         raise_after_undo(error, ledger.undos, plan.desired.nodes, ctx, hint=hint)
     return ledger
 
 
-def kept(error: BaseException, ledger: Ledger, why: str) -> LeftoverError:
+def kept(error: BaseException, undos: Iterable[Undo], why: str, *, hint: str = CREATE_HINT) -> LeftoverError:
     """Build the error of a run that leaves what it had done."""
-    listed = "; ".join(describe_undo(undo) for undo in ledger.undos)
-    return LeftoverError(
-        f"{error}. Kept, {why}: {listed}",
-        hint="the same haos create goes on from here; haos teardown takes it all away",
-    )
+    listed = "; ".join(describe_undo(undo) for undo in undos)
+    return LeftoverError(f"{error}. Kept, {why}: {listed}", hint=hint)
 
 
 def in_batches(changes: Iterable[Change]) -> Iterator[Sequence[Change]]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 
 from haos.core.bodies import amended
+from haos.core.changes import Undo
 from haos.core.leaving import leaves_for_s, leaving_tags
 from haos.core.model import Port
 from haos.errors import CloudError, HaosError, NotFoundError, UnsatisfiableError
@@ -23,7 +24,12 @@ class TornDownError(HaosError):
 
 
 class RewrittenError(HaosError):
-    """Another run has given the pair another record meanwhile: what this one wrote is out of date."""
+    """Another run has given the pair another record meanwhile: what this one wrote is out of date.
+
+    `undos` would take away what this run had done by then. The other's record may rest on it.
+    """
+
+    undos: tuple[Undo, ...] = ()
 
 
 def see_written(

@@ -109,6 +109,9 @@ def _make_each(plan: Plan, prepared: RepairPlan, failed: set[str], ctx: Context)
             continue
         try:
             ledger = apply(replace(plan, changes=changes), seen, ctx, hint=_hint(prepared))
+        except RewrittenError:  # seen once they were made
+            yield from (Done(change, prepared.seen) for change in changes)
+            raise
         except HaosError as error:
             if any(isinstance(one, TornDownError | RewrittenError) for one in (error, error.__cause__)):
                 raise

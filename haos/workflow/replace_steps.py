@@ -15,10 +15,11 @@ from haos.core.replace_plan import AwaitReady, HandOver, LetGo, Stage, Step, ste
 from haos.core.switchover import Look, Switchover, best_backup, is_ready
 from haos.core.switchover import Way as Move
 from haos.errors import HaosError, LeftoverError, RemoteError, VerificationError
-from haos.workflow.apply import apply
+from haos.workflow.apply import apply, kept
 from haos.workflow.context import Context, Probe
 from haos.workflow.ledger import Ledger
 from haos.workflow.parallel import for_each
+from haos.workflow.recheck import RewrittenError
 from haos.workflow.settle import (
     ANSWER_TIMEOUT_S,
     POLL_S,
@@ -75,7 +76,7 @@ class Run:
     def _step(self, step: Step) -> None:
         match step:
             case Stage():
-                ledger = apply(step.plan, step.seen, self._ctx, hint=self._hint)
+                ledger = self._apply(step)
                 self._learn(ledger)
                 self._undos.append(lambda: undo_all(ledger.undos, step.plan.desired.nodes, self._ctx))
             case AwaitReady(pair):
@@ -84,6 +85,15 @@ class Run:
                 self._hand_over(pair, nodes)
             case LetGo(pair):
                 self._let_go(pair)
+
+    def _apply(self, stage: Stage) -> Ledger:
+        """Make a stage's changes, or none of them. Raises LeftoverError where another run has changed the record."""
+        try:
+            return apply(stage.plan, stage.seen, self._ctx, hint=self._hint)
+        except RewrittenError as error:
+            if not error.undos:
+                raise
+            raise kept(error, error.undos, "since the other run's record may rest on it", hint=self._hint) from error
 
     def _learn(self, ledger: Ledger) -> None:
         """Know what Neutron has chosen, for the steps that follow: the group's id, the revision of the record."""

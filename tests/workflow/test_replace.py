@@ -14,6 +14,7 @@ from haos.core.replace import Way, under_way
 from haos.errors import (
     AmbiguousError,
     HaosError,
+    LeftoverError,
     NotFoundError,
     RecordError,
     RemoteError,
@@ -453,6 +454,27 @@ def test_a_record_that_the_nodes_contradict_steers_nothing(edit: str) -> None:
     with pytest.raises((RecordError, UnsatisfiableError), match=words):
         exchange(world)
     assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("effect", ["install ha_new", "configure ha_new", "activate ha_new"])
+def test_what_was_done_before_another_run_changed_the_record_is_named(effect: str) -> None:
+    world, done = made(), list[str]()
+
+    def strike(_: int, name: str, when: str) -> None:
+        if (name, when) == (effect, "after") and not done:
+            done.extend(world.effects.names)
+            edit_record(world, timing=replace(recorded(world).timing, preempt_delay_s=7))
+
+    world.effects.strike = strike
+    with pytest.raises(LeftoverError, match="was changed by another run meanwhile") as raised:
+        exchange(world)
+    assert raised.value.exit_code == 6
+    assert raised.value.hint == f"haos replace-node {NAME} --old {OLD} --new {NEW} goes on from here"
+    _, _, kept = raised.value.reason.partition("Kept, since the other run's record may rest on it: ")
+    assert "on port" in kept or "files of pair" in kept
+    if "configure ha_new" in done:
+        assert f"files of pair {NAME} on {NEW}" in kept
+    assert not any(name.startswith("remove") for name in world.effects.names), "what was named was not undone"
 
 
 def test_what_the_record_alone_says_was_added_is_not_taken_away() -> None:
