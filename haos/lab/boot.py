@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from pathlib import Path
 
-from haos.lab import cgroups, syscalls
-from haos.lab.model import Guest, Nic
+from haos.lab import cards, cgroups, syscalls
+from haos.lab.model import Guest
 from haos.lab.syscalls import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_REMOUNT, bind, mount
 from haos.lab.wire import decode
 
@@ -70,7 +67,7 @@ def main(link_fd: int, spec: BootSpec) -> None:
         populate_dev(root, spec.console)
         if not link.recv(1):
             sys.exit("the hypervisor is gone")
-    configure_network(spec.guest.nics)
+    cards.configure(spec.guest.nics)
     socket.sethostname(spec.guest.hostname)
     syscalls.enter_root(root)
     os.execve(SYSTEMD[0], SYSTEMD, ENVIRONMENT)  # noqa: S606 - process 1 becomes systemd
@@ -122,35 +119,6 @@ def populate_dev(root: str, console: str) -> None:
     mount("devpts", f"{dev}/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5")
     for name, target in LINKS.items():
         os.symlink(target, f"{dev}/{name}")
-
-
-def configure_network(nics: tuple[Nic, ...]) -> None:
-    """Give the network cards their addresses, and the first of them the default routes."""
-    for nic in (nic for nic in nics if not nic.checksums):
-        subprocess.run(["ethtool", "-K", nic.device, "tx", "off"], stdout=subprocess.DEVNULL, check=True)
-    lines = ["link set lo up", *(line for nic in nics for line in _nic_lines(nic))]
-    for version in (4, 6):
-        routed = [(nic, gateway) for nic in nics for gateway in nic.gateways if gateway.version == version]
-        lines += [f"route add default via {gateway} dev {nic.device}" for nic, gateway in routed[:1]]
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
-
-
-def _nic_lines(nic: Nic) -> Iterator[str]:
-    # A kernel that has IPv6 would hold its own link-local address back for a second, to see if it is taken.
-    if os.path.exists("/proc/sys/net/ipv6"):
-        yield f"link set {nic.device} addrgenmode none"
-        yield f"address add {link_local(nic.mac)}/64 dev {nic.device} nodad"
-    for address in nic.addresses:
-        yield f"address add {address} dev {nic.device}{' nodad' if address.version == 6 else ''}"
-    yield f"link set {nic.device} up"
-    if os.path.exists("/proc/sys/net/ipv6"):
-        yield f"link set {nic.device} addrgenmode eui64"
-
-
-def link_local(mac: str) -> IPv6Address:
-    """Return the link-local address that the kernel makes of a MAC address (RFC 4291, appendix A)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
 
 
 def _in_user_namespace() -> bool:

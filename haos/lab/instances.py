@@ -23,7 +23,7 @@ from haos.lab.fabric.command import SwitchError
 from haos.lab.fabric.names import tap_name
 from haos.lab.iproute import ip_batch
 from haos.lab.model import Guest, Nic, Power
-from haos.lab.namespaces import environment, python
+from haos.lab.namespaces import environment, in_network_of, python
 from haos.lab.wire import encode
 
 POWER_BUTTON = signal.SIGRTMIN + 4  # systemd: poweroff.target
@@ -119,6 +119,22 @@ class Machine:
             (self._place.consoles / f"{self.guest.id}.log").unlink(missing_ok=True)
             if was_on:
                 self._power_on()
+
+    def rewire(self, guest: Guest) -> None:
+        """Pull the cards that the guest has no more and plug the new ones, at once if it runs."""
+        with self._orders:
+            before, self.guest = self.guest.nics, guest
+            init = self._init
+            if init is None:
+                return
+            there, wanted = {nic.port_id for nic in before}, {nic.port_id for nic in guest.nics}
+            ip_batch([f"link del {tap_name(port_id)}" for port_id in sorted(there - wanted)])
+            new = tuple(nic for nic in guest.nics if nic.port_id not in there)
+            for nic in new:
+                self._plug(init, nic)
+            if new:
+                argv = in_network_of(init, python("haos.lab.cards", json.dumps(encode(new))))
+                subprocess.run(argv, stdin=subprocess.DEVNULL, env=environment(), timeout=BOOT_S, check=True)
 
     def delete(self) -> None:
         """Pull the plug and throw the disk away."""

@@ -6,18 +6,17 @@ import subprocess
 from collections.abc import Iterable
 
 from haos.lab.errors import LabError
-from haos.lab.namespaces import environment
+from haos.lab.namespaces import environment, in_network_of
 
 DEADLINE_S = 10.0
 
 
 def ip_batch(lines: Iterable[str], *, netns_of: int | None = None, force: bool = False) -> None:
     """Run lines of `ip -batch`; with `force` those that fail are of no account."""
-    enter = [] if netns_of is None else ["nsenter", f"--net=/proc/{netns_of}/ns/net", "--"]
-    options = ["-force"] if force else []
+    argv = ["ip", *(["-force"] if force else []), "-batch", "-"]
     text = "".join(f"{line}\n" for line in lines)
     done = subprocess.run(
-        [*enter, "ip", *options, "-batch", "-"],
+        argv if netns_of is None else in_network_of(netns_of, argv),
         input=text, text=True, capture_output=True, env=environment(), timeout=DEADLINE_S, check=False,
     )  # fmt: skip
     if done.returncode and not force:

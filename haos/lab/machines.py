@@ -10,6 +10,7 @@ from haos.lab.instances import Machine, Place, Switchboard
 from haos.lab.iproute import ip_batch
 from haos.lab.model import Guest, Power
 from haos.lab.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, mount
+from haos.lab.wire import decode
 
 
 class Machines:
@@ -30,6 +31,7 @@ class Machines:
             "pause": lambda guest_id: self._machines[guest_id].pause(True),
             "unpause": lambda guest_id: self._machines[guest_id].pause(False),
             "rebuild": self.rebuild,
+            "rewire": lambda guest: self.rewire(decode(Guest, guest)),
             "delete": self.delete,
         }
 
@@ -46,6 +48,10 @@ class Machines:
         machine = self._machines[guest_id]
         machine.rebuild()
         return machine.disk.host_key
+
+    def rewire(self, guest: Guest) -> None:
+        """Give an instance other network cards."""
+        self._machines[guest.id].rewire(guest)
 
     def delete(self, guest_id: str) -> None:
         """End an instance for good."""

@@ -172,6 +172,9 @@ class World(Protocol):
     def rebuild(self, guest_id: str) -> None:
         """Begin anew with a fresh disk and fresh host keys; what was off stays off."""
 
+    def rewire(self, guest: Guest) -> None:
+        """Give an instance other network cards, at once if it runs."""
+
     def delete(self, guest_id: str) -> None:
         """Pull the plug and throw the disk away."""
 
@@ -199,6 +202,7 @@ class IdleWorld:
     consoles: dict[str, str] = field(default_factory=dict)
     dark: set[str] = field(default_factory=set)
     rebuilt: list[str] = field(default_factory=list)
+    guests: dict[str, Guest] = field(default_factory=dict)  # as they were wired last
 
     def apply_fabric(self, fabric: Fabric) -> None:
         self.fabric = fabric
@@ -207,6 +211,7 @@ class IdleWorld:
         self.floating = addresses
 
     def boot(self, guest: Guest) -> None:
+        self.guests[guest.id] = guest
         self.powers[guest.id] = Power.ACTIVE
 
     def start(self, guest_id: str) -> None:
@@ -226,6 +231,9 @@ class IdleWorld:
 
     def rebuild(self, guest_id: str) -> None:
         self.rebuilt.append(guest_id)
+
+    def rewire(self, guest: Guest) -> None:
+        self.guests[guest.id] = guest
 
     def delete(self, guest_id: str) -> None:
         self.powers.pop(guest_id, None)

@@ -34,6 +34,11 @@ def in_own_namespaces(*, netns: str | None = None) -> list[str]:
     return [*prefix, *network, *OWN, "--fork", "--kill-child=SIGKILL", "--"]
 
 
+def in_network_of(process: int, command: list[str]) -> list[str]:
+    """Return the command that runs in the network namespace of another process."""
+    return ["nsenter", f"--net=/proc/{process}/ns/net", "--", *command]
+
+
 def python(module: str, *arguments: str) -> list[str]:
     """Return the command that runs a module of the lab; `-S`: it needs no other package, and starts sooner."""
     return [sys.executable, "-S", "-m", module, *arguments]

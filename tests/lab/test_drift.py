@@ -297,6 +297,38 @@ def test_a_rebuilt_node_is_taken_in_again(lab: str) -> None:
     assert codes(lab, code=0) <= {("neighbour", "observer")}
 
 
+def give_another_port(lab: str) -> tuple[Any, Any]:
+    """Give a running node another port, and its floating IP with it, as its owner would; return both ports."""
+    network, compute = cloud(lab).network, cloud(lab).compute
+    server, old = server_of(lab, SECOND), port_of(lab, SECOND)
+    new = network.create_port(network_id=old.network_id, security_group_ids=old.security_group_ids[:1])
+    [floating] = network.ips(port_id=old.id)
+    compute.delete_server_interface(old.id, server=server)
+    assert eventually(lambda: not network.get_port(old.id).device_id)
+    compute.create_server_interface(server, port_id=new.id)
+    network.update_ip(floating.id, port_id=new.id)
+    return old, new
+
+
+def test_a_node_whose_port_was_replaced_is_said_and_taken_in_again(lab: str) -> None:
+    old, new = give_another_port(lab)
+    assert ("gone", None) in codes(lab)
+    ended = repaired(lab, code=5)
+    assert ended["Failed"] == []
+    [beyond] = ended["Not Repaired"]
+    assert (beyond["code"], beyond["remedy"]) == (
+        "gone",
+        f"haos replace-node {PAIR} --old {old.id} --new INSTANCE",
+    )
+    haos(lab, *beyond["remedy"].replace("INSTANCE", SECOND).split()[1:], "--no-verify")
+    assert eventually(lambda: is_well(lab), 30.0)
+    assert port_of(lab, SECOND).id == new.id
+    assert [str(one["ip_address"]) for one in port_of(lab, SECOND).allowed_address_pairs] == [vip_of(lab)]
+    left = cloud(lab).network.get_port(old.id)
+    assert (left.allowed_address_pairs, left.security_group_ids) == ([], old.security_group_ids[:1])
+    cloud(lab).network.delete_port(old.id)
+
+
 def test_a_node_that_is_gone_is_said_with_the_command_and_the_rest_is_mended(lab: str) -> None:
     port = port_of(lab, SECOND)
     cloud(lab).compute.delete_server(server_of(lab, SECOND))

@@ -13,6 +13,7 @@ from haos.lab.api.compute import ComputeApi
 from haos.lab.api.compute_actions import ActionsApi
 from haos.lab.api.compute_attached import AttachedApi
 from haos.lab.api.compute_extras import ExtrasApi
+from haos.lab.api.compute_interfaces import InterfacesApi
 from haos.lab.api.compute_tags import TagsApi
 from haos.lab.api.errors import ApiError, body_of
 from haos.lab.api.fabric_view import fabric, floating_addresses
@@ -60,7 +61,7 @@ class Cloud:
             faults=self._faults,
             log=lambda: self._log,
         )
-        parts = (ComputeApi, ActionsApi, AttachedApi, TagsApi)
+        parts = (ComputeApi, ActionsApi, AttachedApi, InterfacesApi, TagsApi)
         nova = [part(self._store, self._instances, network.ports) for part in parts]
         return Table(
             [

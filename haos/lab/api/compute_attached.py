@@ -1,14 +1,11 @@
-"""What hangs on a server: its interfaces, addresses, security groups, metadata and volumes."""
+"""What hangs on a server: its addresses, security groups, metadata and volumes."""
 
 from __future__ import annotations
 
 from haos.lab.api import compute_records as records
 from haos.lab.api.compute_base import SERVERS, Servers
 from haos.lab.api.errors import ApiError
-from haos.lab.api.microversions import version_of
 from haos.lab.api.routing import Call, Doc, Response, Route
-
-FIRST_WITH_INTERFACE_TAGS = (2, 70)
 
 
 class AttachedApi(Servers):
@@ -18,26 +15,12 @@ class AttachedApi(Servers):
         """Return these routes."""
         one = f"{SERVERS}/{{id}}"
         return [
-            Route("GET", f"{one}/os-interface", self.interfaces),
-            Route("GET", f"{one}/os-interface/{{port_id}}", self.interface),
             Route("GET", f"{one}/os-security-groups", self.groups),
             Route("GET", f"{one}/ips", self.addresses),
             Route("GET", f"{one}/ips/{{network}}", self.addresses_on),
             Route("GET", f"{one}/metadata", self.metadata),
             Route("GET", f"{one}/os-volume_attachments", self.volumes),
         ]
-
-    def interfaces(self, call: Call) -> Response:
-        """List the server's ports."""
-        ports = self.store.where("ports", device_id=self.find(call)["id"])
-        return Response(200, {"interfaceAttachments": [self._interface(call, port) for port in ports]})
-
-    def interface(self, call: Call) -> Response:
-        """Show one of the server's ports."""
-        ports = self.store.where("ports", device_id=self.find(call)["id"], id=call.args["port_id"])
-        if not ports:
-            raise ApiError(404, f"Port id {call.args['port_id']} could not be found.")
-        return Response(200, {"interfaceAttachment": self._interface(call, ports[0])})
 
     def groups(self, call: Call) -> Response:
         """List the security groups on the server's ports, with what they let in."""
@@ -63,16 +46,6 @@ class AttachedApi(Servers):
         """List the volumes: there are none."""
         self.find(call)
         return Response(200, {"volumeAttachments": []})
-
-    def _interface(self, call: Call, port: Doc) -> Doc:
-        shown: Doc = {
-            "port_id": port["id"],
-            "net_id": port["network_id"],
-            "mac_addr": port["mac_address"],
-            "port_state": self.ports.view(call.caller, port)["status"],
-            "fixed_ips": port["fixed_ips"],
-        }
-        return shown if version_of(call.request) < FIRST_WITH_INTERFACE_TAGS else {**shown, "tag": None}
 
     def _bare_addresses(self, call: Call) -> dict[str, list[Doc]]:
         found = records.addresses(self.store, self.find(call))

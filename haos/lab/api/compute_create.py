@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
@@ -39,8 +40,8 @@ def create_server(store: Store, ports: Ports, call: Call, body: Doc) -> Doc:
         record["tags"] = sorted(body.get("tags") or []) if version >= (2, 52) else []
         server = store.add("servers", record)
         groups = _group_ids(store, caller, body.get("security_groups") or [])
-        made = [_plug(store, ports, caller, server, entry, groups) for entry in _networks(store, caller, body)]
-        own = tuple(port_id for port_id in made if port_id)
+        plugged = [plug(store, ports, caller, server, one, groups) for one in _networks(store, caller, body)]
+        own = tuple(port_id for port_id, made in plugged if made)
         return store.change("servers", server["id"], _own_ports=own)
 
 
@@ -98,40 +99,51 @@ def _group_ids(store: Store, caller: Caller, wanted: list[Doc]) -> list[str]:
     return found
 
 
-def _plug(store: Store, ports: Ports, caller: Caller, server: Doc, entry: Doc, groups: list[str]) -> str | None:
-    """Plug one port; return its id if Nova made it."""
+def plug(
+    store: Store,
+    ports: Ports,
+    caller: Caller,
+    server: Doc,
+    entry: Doc,
+    groups: Sequence[str] = (),
+    *,
+    later: bool = False,
+) -> tuple[str, bool]:
+    """Plug one port; return its id, and whether Nova made it. `later` than the server, other words refuse it."""
+    missing = 404 if later else 400
     binding = {"device_id": server["id"], "device_owner": NOVA_OWNER, "binding:host_id": server["_host"]}
     if entry.get("port"):
         port = store.get("ports", entry["port"])
         network = store.get("networks", port["network_id"]) if port else None
         if port is None or network is None or not sees_port(caller, port, network):
-            raise ApiError(400, f"Port id {entry['port']} could not be found.")
+            raise ApiError(missing, f"Port id {entry['port']} could not be found.")
         if port["device_id"]:
             raise ApiError(409, f"Port {port['id']} is still in use.")
         store.change("ports", port["id"], **binding)
-        return None
+        return str(port["id"]), False
     network = store.get("networks", str(entry.get("uuid")))
     if network is None or not sees_network(caller, network):
-        raise ApiError(400, f"Network {entry.get('uuid')} could not be found.")
+        raise ApiError(missing, f"Network {entry.get('uuid')} could not be found.")
     body: Doc = {"network_id": network["id"], "project_id": caller.project_id}
     if entry.get("fixed_ip"):
-        _check_free(store, network, entry["fixed_ip"])
+        _check_free(store, network, entry["fixed_ip"], later=later)
         body["fixed_ips"] = [{"ip_address": entry["fixed_ip"]}]
     if groups:
-        body["security_groups"] = groups
+        body["security_groups"] = list(groups)
     try:
         port = ports.make(caller, body)
     except ApiError as error:  # Nova passes Neutron's refusal on as its own
         raise ApiError(409 if error.status == 409 else 400, error.message) from error
     store.change("ports", port["id"], **binding)
-    return str(port["id"])
+    return str(port["id"]), True
 
 
-def _check_free(store: Store, network: Doc, address: str) -> None:
+def _check_free(store: Store, network: Doc, address: str, *, later: bool) -> None:
     for port in store.where("ports", network_id=network["id"]):
         if any(ip_address(item["ip_address"]) == ip_address(address) for item in port["fixed_ips"]):
-            text = f"Fixed IP address {address} is already in use on instance {port['device_id']}."
-            raise ApiError(400, text)
+            if later:
+                raise ApiError(409, f"Fixed IP {address} is already in use.")
+            raise ApiError(400, f"Fixed IP address {address} is already in use on instance {port['device_id']}.")
 
 
 def _is_uuid(text: Any) -> bool:

@@ -63,6 +63,7 @@ def new_server(*, project_id: str, name: str, user_id: str = "", host: str = "la
         "_last_power": None,
         "_keys": (),
         "_own_ports": (),
+        "_slots": {},  # port id -> where its card sits, once cards have come or gone
     }
 
 

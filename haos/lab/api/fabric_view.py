@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
+from itertools import count
 
 from haos.lab.api import protocols
 from haos.lab.api.attributes import plain_mac
@@ -24,7 +25,8 @@ from haos.lab.model import (
 )
 
 OUTSIDE_OWNERS = ("network:router_gateway", "network:floatingip")  # beyond the router: not on a lab switch
-FIRST_DEVICE = 3  # ens3, as PCI slots number the first card of a QEMU guest
+DEVICE = "ens"
+FIRST_SLOT = 3  # ens3, as PCI slots number the first card of a QEMU guest
 
 
 def fabric(store: Store, kind: FabricKind) -> Fabric:
@@ -48,13 +50,20 @@ def floating_addresses(store: Store) -> tuple[FloatingAddress, ...]:
 
 
 def nics(store: Store, server_id: str) -> tuple[Nic, ...]:
-    """Return the network cards of a server, in the order in which they were plugged."""
+    """Return the network cards of a server; those that were there before others came or went keep their names."""
     with store.lock:
+        slots: dict[str, int] = (store.get("servers", server_id) or {}).get("_slots", {})
+        free = (slot for slot in count(FIRST_SLOT) if slot not in slots.values())
         ports = store.where("ports", device_id=server_id)
-        return tuple(_nic(store, port, number) for number, port in enumerate(ports))
+        return tuple(_nic(store, port, slots.get(port["id"]) or next(free)) for port in ports)
 
 
-def _nic(store: Store, port: Doc, number: int) -> Nic:
+def slots(nics: Iterable[Nic]) -> dict[str, int]:
+    """Return where the cards sit, by port id."""
+    return {nic.port_id: int(nic.device.removeprefix(DEVICE)) for nic in nics}
+
+
+def _nic(store: Store, port: Doc, slot: int) -> Nic:
     network = store.get("networks", port["network_id"]) or {}
     gateways = []
     for item in port["fixed_ips"]:
@@ -64,7 +73,7 @@ def _nic(store: Store, port: Doc, number: int) -> Nic:
     return Nic(
         port_id=port["id"],
         network_id=port["network_id"],
-        device=f"ens{FIRST_DEVICE + number}",
+        device=f"{DEVICE}{slot}",
         mac=plain_mac(port["mac_address"]),
         addresses=_interfaces(store, port),
         gateways=tuple(gateways),

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from haos.lab.api.compute_records import State
 from haos.lab.api.errors import ApiError
-from haos.lab.api.fabric_view import nics
+from haos.lab.api.fabric_view import nics, slots
 from haos.lab.api.ports import Ports
 from haos.lab.api.routing import Doc
 from haos.lab.api.store import Store
-from haos.lab.model import Guest, Power, World
+from haos.lab.model import Guest, Nic, Power, World
 
 SETTLE_S = 180.0  # longer than any clean shutdown the world waits for
 POLL_S = 0.02
@@ -36,12 +36,24 @@ TASKS = {
     "reboot_hard": "rebooting_hard",
     "rebuild": "rebuilding",
 }
+REWIRED = ("active", "paused", "stopped")
+"""The states in which a server may be given other network cards."""
 OUTCOMES = {"stop": Power.SHUTOFF, "pause": Power.PAUSED}
 
 
 def hostname(name: str) -> str:
     """Make a legal host name of a server's name."""
     return re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")[:63] or "server"
+
+
+def _guest(server: Doc, cards: tuple[Nic, ...]) -> Guest:
+    return Guest(
+        id=server["id"],
+        name=server["name"],
+        hostname=hostname(server["name"]),
+        nics=cards,
+        authorized_keys=tuple(server["_keys"]),
+    )
 
 
 class Instances:
@@ -71,14 +83,7 @@ class Instances:
 
     def boot(self, server: Doc) -> None:
         """Boot a new server; the fabric has to know its ports already."""
-        guest = Guest(
-            id=server["id"],
-            name=server["name"],
-            hostname=hostname(server["name"]),
-            nics=nics(self._store, server["id"]),
-            authorized_keys=tuple(server["_keys"]),
-        )
-        self._world.boot(guest)
+        self._world.boot(_guest(server, nics(self._store, server["id"])))
         self._store.change("servers", server["id"], _booted=True, _task=None)
 
     def build(self, server: Doc) -> None:
@@ -102,6 +107,23 @@ class Instances:
             self._refuse(server, verb, "the lab's papers alone")
         self._store.change("servers", server["id"], _task=TASKS[action])
         self._run(lambda: self._carry_out(server["id"], action))
+
+    def admit(self, server: Doc, verb: str) -> None:
+        """Refuse with 409 to change a server's cards while its state does not allow it."""
+        state = self.state(server)
+        if state.vm_state not in REWIRED:
+            self._refuse(server, verb, f"vm_state {state.vm_state}")
+        if state.task is not None:
+            self._refuse(server, verb, f"task_state {state.task}")
+
+    def rewire(self, server: Doc) -> None:
+        """Plug what has become the server's; returns when it is plugged."""
+        self._publish()
+        self._rewire(server, nics(self._store, server["id"]))
+
+    def unplug(self, server: Doc, port: Doc, ports: Ports) -> None:
+        """Order the end of a card; a port that Nova made goes with it, another one is only unplugged."""
+        self._run(lambda: self._unplug(server, port, ports))
 
     def delete(self, server: Doc, ports: Ports) -> None:
         """Order the end of a server; the ports that Nova made go with it, others are only unplugged."""
@@ -150,12 +172,27 @@ class Instances:
             self._world.delete(server["id"])
         with self._store.transaction():
             for port in self._store.where("ports", device_id=server["id"]):
-                if port["id"] in server["_own_ports"]:
-                    ports.forget(port["id"])
-                else:
-                    self._store.change("ports", port["id"], device_id="", device_owner="")
+                self._release(server, port["id"], ports)
             self._store.drop("servers", server["id"])
         self._publish()
+
+    def _unplug(self, server: Doc, port: Doc, ports: Ports) -> None:
+        there = nics(self._store, server["id"])
+        self._rewire(server, tuple(nic for nic in there if nic.port_id != port["id"]))
+        with self._store.transaction():
+            self._store.change("servers", server["id"], _slots=slots(there))
+            self._release(server, port["id"], ports)
+        self._publish()
+
+    def _rewire(self, server: Doc, cards: tuple[Nic, ...]) -> None:
+        if server["_last_power"] is None:  # not on paper alone
+            self._world.rewire(_guest(server, cards))
+
+    def _release(self, server: Doc, port_id: str, ports: Ports) -> None:
+        if port_id in server["_own_ports"]:
+            ports.forget(port_id)
+        else:
+            self._store.change("ports", port_id, device_id="", device_owner="")
 
     def _run(self, work: Callable[[], None]) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]

@@ -6,11 +6,11 @@ A frame passes if its source MAC and its IP source (or ARP sender, MAC and IP) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+from haos.lab.cards import link_local
 from haos.lab.model import FabricPort, Network
 
-LINK_LOCAL = int(IPv6Address("fe80::"))
 IPV6_BITS = 128
 # Inside ICMPv6, in bits: the target address, then the first option (type and length, MAC).
 ND_TARGET, ND_OPTION, ND_OPTION_MAC = 64, 192, 208
@@ -19,13 +19,6 @@ SOURCE_MAC_OPTION, TARGET_MAC_OPTION = "0x0101", "0x0201"
 SERVERS_ONLY = ("udp sport 67 udp dport 68", "udp sport 547 udp dport 546", "icmpv6 type nd-router-advert")
 # What a host says before it has an address.
 UNADDRESSED = "{ mld-listener-report, nd-router-solicit, nd-neighbor-solicit, mld2-listener-report }"
-
-
-def link_local(mac: str) -> IPv6Address:
-    """Return the link-local address that a host makes of its MAC (EUI-64, RFC 4291 appendix A)."""
-    octets = bytes.fromhex(mac.replace(":", ""))
-    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
-    return IPv6Address(LINK_LOCAL | int.from_bytes(identifier))
 
 
 def guard(port: FabricPort) -> list[str]:

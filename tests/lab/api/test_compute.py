@@ -66,6 +66,23 @@ def test_orders_reach_the_world(
     assert world.powers[FIRST] is Power.ACTIVE
 
 
+def test_cards_keep_their_names_when_others_come_and_go(demo: Client, cloud: Cloud, world: IdleWorld) -> None:
+    def attach() -> str:
+        body = {"interfaceAttachment": {"net_id": HA_LAB}}
+        answer = demo.nova("POST", f"/servers/{FIRST}/os-interface", body).body
+        return str(answer["interfaceAttachment"]["port_id"])
+
+    def devices() -> dict[str, str]:
+        return {nic.port_id: nic.device for nic in world.guests[FIRST].nics}
+
+    second, third = attach(), attach()
+    assert devices() == {FIRST_PORT: "ens3", second: "ens4", third: "ens5"}
+    assert demo.nova("DELETE", f"/servers/{FIRST}/os-interface/{second}").status == 202
+    cloud.settle()
+    assert devices() == {FIRST_PORT: "ens3", third: "ens5"}
+    assert devices() | {attach(): "ens4"} == devices()
+
+
 def test_a_rebuild_reaches_the_world_and_keeps_what_is_off_off(demo: Client, cloud: Cloud, world: IdleWorld) -> None:
     order = {"rebuild": {"imageRef": IMAGE}}
     before = show(demo)

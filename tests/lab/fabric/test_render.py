@@ -7,10 +7,11 @@ from ipaddress import IPv6Address
 
 import pytest
 
+from haos.lab.cards import link_local
 from haos.lab.fabric.admission import answers, matches
 from haos.lab.fabric.names import bridge_name, tap_name, zone
 from haos.lab.fabric.render import ruleset
-from haos.lab.fabric.source import guard, link_local
+from haos.lab.fabric.source import guard
 from haos.lab.model import Direction, Fabric, FabricKind, FabricPort, PortKind, Rule
 from tests.lab.fabric.ports import EGRESS_ALL, ICMP, TCP, UDP, VIRTUAL_MAC, VRRP, egress, ingress, pair, port
 

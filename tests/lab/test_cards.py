@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from haos.lab import boot
+from haos.lab import cards
 from haos.lab.model import Nic
 
 FIRST = Nic("p1", "n1", "ens3", "fa:16:3e:8d:dc:bb", (ip_interface("10.0.0.2/24"),), (ip_address("10.0.0.1"),))
@@ -31,11 +31,11 @@ def batch(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_link_local_address_is_the_kernels() -> None:
-    assert str(boot.link_local(FIRST.mac)) == "fe80::f816:3eff:fe8d:dcbb"
+    assert str(cards.link_local(FIRST.mac)) == "fe80::f816:3eff:fe8d:dcbb"
 
 
 def test_each_version_has_one_default_route_by_the_first_card_that_has_a_gateway(batch: list[Any]) -> None:
-    boot.configure_network((FIRST, SECOND))
+    cards.configure((FIRST, SECOND))
     assert [line for line in batch if line.startswith("route")] == [
         "route add default via 10.0.0.1 dev ens3",
         "route add default via 2001:db8::1 dev ens4",
@@ -43,7 +43,7 @@ def test_each_version_has_one_default_route_by_the_first_card_that_has_a_gateway
 
 
 def test_addresses_are_usable_at_once(batch: list[Any]) -> None:
-    boot.configure_network((SECOND,))
+    cards.configure((SECOND,))
     added = [line for line in batch if line.startswith("address add")]
     assert "address add 10.0.1.2/24 dev ens4" in added
     assert [line for line in added if ":" in line and not line.endswith("nodad")] == []
