@@ -18,18 +18,22 @@ def check_writable(paths: Sequence[Path]) -> None:
     for path in paths:
         if sum(os.path.realpath(path) == os.path.realpath(other) for other in paths) > 1:
             raise UsageError(f"{path} was named twice", hint="each report needs a file of its own")
-        if path.is_dir():
-            raise UsageError(f"{path} is a folder", hint="name a file in it")
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"cannot write {path}: its folder is not there", hint=f"mkdir -p {path.parent}")
         try:
-            if _is_special(path):
-                os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-            else:
-                with _beside(path):
-                    pass
+            _try_to_write(path)
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}", hint="name a file elsewhere") from error
+
+
+def _try_to_write(path: Path) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"cannot write {path}: its folder is not there", hint=f"mkdir -p {path.parent}")
+    if _is_special(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    else:
+        with _beside(path):
+            pass
 
 
 def write_file(path: Path, text: str) -> None:

@@ -450,6 +450,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_done(tmp_path: Pat
         ([tmp_path], "is a folder", "name a file in it"),
         ([there, tmp_path / "." / "r.html"], "was named twice", "each report needs a file of its own"),
         ([Path("/proc/r.html")], "cannot write /proc/r.html", "name a file elsewhere"),
+        ([tmp_path / ("r" * 300)], "File name too long", "name a file elsewhere"),
     ):
         with pytest.raises(UsageError, match=reason) as caught:
             check_writable(paths)
