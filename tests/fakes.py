@@ -41,6 +41,7 @@ from haos.core.security import rule_changes
 from haos.errors import (
     AddressTakenError,
     CloudError,
+    HaosError,
     MacTakenError,
     NotFoundError,
     RebuiltError,
@@ -155,6 +156,7 @@ class World:
     holders: list[tuple[float, str | None]] = field(default_factory=list)  # when -> MAC that answers
     splits: list[tuple[str, float, float | None]] = field(default_factory=list)  # MAC that answers too, from, to
     unreachable: set[str] = field(default_factory=set)
+    awaited: dict[str, HaosError] = field(default_factory=dict)  # instance id -> why it has not been reached so far
     rebuilt: dict[str, tuple[str, ...]] = field(default_factory=dict)  # instance id -> the host keys that it has now
     takeover_s: float = TAKEOVER_S
     answers: dict[Address, str] = field(default_factory=dict)  # what answers ARP beside the cloud's ports -> its MAC
@@ -771,6 +773,9 @@ class FakeFleet:
 
     def observer(self, instance: Instance) -> FakeObserver:
         return self.watcher
+
+    def awaited(self, instance: Instance) -> HaosError | None:
+        return self.world.awaited.get(instance.id)
 
     def renew(self, instance: Instance) -> None:
         return

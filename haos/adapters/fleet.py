@@ -9,6 +9,7 @@ from haos.adapters.node import Node
 from haos.adapters.openssh import Connection, SshGateway
 from haos.adapters.prober import RemoteObserver
 from haos.core.model import Instance
+from haos.errors import HaosError
 
 
 class SshFleet:
@@ -33,6 +34,10 @@ class SshFleet:
         connection = self._connection(instance)
         with self._lock:
             return self._observers.setdefault(instance.id, RemoteObserver(connection))
+
+    def awaited(self, instance: Instance) -> HaosError | None:
+        """Return why an instance that is being connected to has not been reached so far."""
+        return self._gateway.awaited(instance)
 
     def renew(self, instance: Instance) -> None:
         """Drop the connection to an instance that was cut off or restarted: the next call connects anew."""

@@ -61,6 +61,7 @@ class SshGateway:
         self._lock = threading.Lock()
         self._masters: list[Master] = []
         self._connections: list[Connection] = []
+        self._early: dict[str, NotReadyError] = {}
         self._closed = False
 
     def __enter__(self) -> SshGateway:
@@ -76,11 +77,15 @@ class SshGateway:
         """
         check_status(instance)
         target = endpoint(instance, self._options)
-        connection = Connection(target, lambda: self._open(target))
+        connection = Connection(target, lambda: self._open(target, instance.id))
         with self._lock:
             self._connections = [other for other in self._connections if not other.closed]
             self._connections.append(connection)
         return connection
+
+    def awaited(self, instance: Instance) -> RemoteError | None:
+        """Return why an instance that is being connected to has not been reached so far."""
+        return self._early.get(instance.id)
 
     def trust_anew(self, instance: Instance, fingerprints: Sequence[str]) -> None:
         """Keep the host keys that the console log shows, which are to be these. Raises HostKeyError, RemoteError."""
@@ -100,13 +105,18 @@ class SshGateway:
             connection.close()
         self._folder.remove()
 
-    def _open(self, target: Endpoint) -> Master:
+    def _open(self, target: Endpoint, instance_id: str) -> Master:
         until_s = time.monotonic() + self._ready_timeout_s
-        return self._host_keys.establish(
-            target,
-            lambda pin: _patiently(lambda: self._master(target, pin), until_s),
-            lambda look: _patiently(look, until_s),
-        )
+
+        def patiently(action: Callable[[], T]) -> T:
+            return _patiently(action, until_s, lambda error: self._early.update({instance_id: error}))
+
+        try:
+            return self._host_keys.establish(
+                target, lambda pin: patiently(lambda: self._master(target, pin)), patiently
+            )
+        finally:
+            self._early.pop(instance_id, None)
 
     def _master(self, target: Endpoint, pin: Sequence[str]) -> Master:
         with self._lock:
@@ -123,8 +133,11 @@ class SshGateway:
         return master
 
 
-def _patiently(action: Callable[[], T], until_s: float) -> T:
-    """Repeat what comes too early (refused, unreachable, silent) until the deadline; never a refused login or key."""
+def _patiently(action: Callable[[], T], until_s: float, early: Callable[[NotReadyError], None]) -> T:
+    """Repeat what comes too early (refused, unreachable, silent) until the deadline; never a refused login or key.
+
+    `early` is told why, each time.
+    """
     for attempt in Retrying(
         retry=retry_if_exception_type(NotReadyError),
         stop=stop_after_delay(max(0.0, until_s - time.monotonic())),
@@ -132,5 +145,9 @@ def _patiently(action: Callable[[], T], until_s: float) -> T:
         reraise=True,
     ):
         with attempt:
-            return action()
+            try:
+                return action()
+            except NotReadyError as error:
+                early(error)
+                raise
     raise AssertionError("tenacity ends by a result or by an error")

@@ -34,6 +34,7 @@ class NodeFacts:
     release_script: str | None = None
     package_by_haos: bool = False
     check_files: Mapping[str, str] = field(default_factory=dict)  # "web.check-1" -> text of a pair's service check
+    modes: Mapping[str, str] = field(default_factory=dict)  # path of what is haos's own -> "640 0 0": mode, uid, gid
     other_instances: tuple[str, ...] = ()  # vrrp_instances that are not haos's, includes followed
     other_vrids: frozenset[tuple[int, int | None]] = frozenset()  # theirs: (VRID, IP version, None if unclear)
     features: frozenset[str] = frozenset()  # what keepalived was built with: "vmac", "json", "bfd", …
@@ -64,6 +65,11 @@ class NodeFile:
     path: str
     text: str
     mode: int = 0o640
+
+    @property
+    def kept(self) -> str:
+        """Mode, owner and group as a node says them: all that haos puts there is root's."""
+        return f"{self.mode:o} 0 0"
 
 
 @dataclass(frozen=True)

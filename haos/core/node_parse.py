@@ -83,6 +83,7 @@ def parse_facts(output: str, mac: str) -> NodeFacts:
         release_script=seen.get("release_script"),
         package_by_haos=PACKAGE_MARKER in _need(seen, "markers").splitlines(),
         check_files=_named(seen, "check:"),
+        modes=_modes(seen.get("modes", "")),
         features=parse_features(seen.get("version", "")),
         **_parse_config(seen),
         **_parse_host(seen),
@@ -142,6 +143,12 @@ def _parse_port(seen: Mapping[str, str], port: Mapping[str, Any]) -> dict[str, A
         "firewall_v6_remedy": v6.remedy if v6 else None,
         "firewall_bfd": {version: why for version, why in bfd.items() if why},
     }
+
+
+def _modes(text: str) -> dict[str, str]:
+    """Return path -> "MODE UID GID" of the lines "MODE UID GID PATH"."""
+    words = (line.split(" ", 3) for line in text.splitlines())
+    return {path: " ".join(kept) for *kept, path in words if kept}
 
 
 def parse_features(version: str) -> frozenset[str]:

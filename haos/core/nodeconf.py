@@ -23,6 +23,9 @@ from haos.core.model import Address, Mode, Node, Pair, ServiceCheck
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.render import check_files, drop_in, pair_file, release_script
 
+FOLDER_KEPT = "750 0 0"
+"""Mode, owner and group of haos's folder on a node, as configure.sh gives them."""
+
 
 def node_config(
     pair: Pair, facts: NodeFacts, member_index: int, source: Address, peers: tuple[Address, ...]
@@ -87,6 +90,14 @@ def files_there(pair: str, facts: NodeFacts) -> dict[str, str]:
     return {path: text for path, text in there.items() if text is not None}
 
 
+def ill_kept(config: NodeConfig, facts: NodeFacts) -> tuple[str, ...]:
+    """Return the paths of what differs by its mode or owner alone: others may read it, or write what root runs."""
+    there = files_there(config.pair, facts)
+    files = {file.path: file.kept for file in config.files if there.get(file.path) == file.text}
+    wanted = {HAOS_FOLDER: FOLDER_KEPT, **files}
+    return tuple(path for path, kept in wanted.items() if facts.modes.get(path, kept) != kept)
+
+
 def is_included(config: NodeConfig, facts: NodeFacts) -> bool:
     """Say whether the include line stands in a keepalived.conf that is not ours, or is not needed."""
     return config.include_line is None or config.include_line in (facts.main_config or "").splitlines()
@@ -119,6 +130,7 @@ def differences(config: NodeConfig, facts: NodeFacts) -> tuple[str, ...]:
     """Return the paths of the files that are not on the node as they should be."""
     there = files_there(config.pair, facts)
     differing = [file.path for file in config.files if there.get(file.path) != file.text]
+    differing += ill_kept(config, facts)
     return tuple(differing if is_included(config, facts) else [*differing, MAIN_PATH])
 
 

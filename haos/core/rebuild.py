@@ -87,7 +87,7 @@ def find(seen: Witnesses, recorded: Pair | None) -> Found:
         Known("what haos added", _added_words(members, names), f"{by}; packages: haos's own marks on the nodes"),
     )
     mute = [node.name for node in seen.nodes if node.name not in words]
-    notes = tuple(f"{name} says nothing of the pair: it is taken as {by} says" for name in mute)
+    notes = tuple(f"{name} says nothing of the pair: its part is taken from {by}" for name in mute)
     return Found(word, by, members, known, notes)
 
 

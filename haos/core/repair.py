@@ -79,6 +79,8 @@ FOLLOWS = frozenset({"role", "vip", "dual-active", "no-active", "no-backup", "ob
 """Troubles that others bring with them, or that are not in haos's hands: whether they are over is seen afterwards."""
 BEYOND = frozenset({"instance", "gone", "unreachable", "vip-taken"})
 """Troubles that no repair can end."""
+MENDED_BESIDE = frozenset({"not-enabled", "security-group", "switchover", "tested"})
+"""Troubles with which a pair counts as healthy, and which a repair ends all the same."""
 INSIDE = (InstallKeepalived, RemovePair, Configure, Activate)
 _NAMED = (UndoFault, EnablePort, TrustKey, EndTest, DropWeight, *INSIDE)
 

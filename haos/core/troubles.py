@@ -12,7 +12,7 @@ from haos.core.intent import naming, restore_hint
 from haos.core.model import Added, Member, Mode, Node, Pair, Role, virtual_mac
 from haos.core.names import default_name, group_mark
 from haos.core.node import NodeFacts
-from haos.core.nodeconf import differences, node_config
+from haos.core.nodeconf import differences, ill_kept, node_config
 from haos.core.outage import Verdict
 from haos.core.plan import missing_pairs
 from haos.core.power import wake
@@ -173,7 +173,8 @@ def _config(member: Member, node: Node, view: CloudView, facts: NodeFacts) -> tu
     peers = tuple(peer.address for peer in view.members if peer is not node)
     kept = replace(pair, checks=service.checks_of(facts.pair_files[pair.name]))
     wanted = node_config(kept, facts, member_index=pair.members.index(member), source=node.address, peers=peers)
-    differing = differences(wanted, facts)
+    ill = ill_kept(wanted, facts)
+    differing = [f"{path} (its mode or owner)" if path in ill else path for path in differences(wanted, facts)]
     return ("differs", f"its configuration differs: {', '.join(differing)}") if differing else ("ok", None)
 
 

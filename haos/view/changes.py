@@ -23,10 +23,10 @@ from haos.core.changes import (
     TakeFloatingIp,
     UpdateRecord,
 )
-from haos.core.keepalived import MAIN_PATH, is_ours, pair_path
+from haos.core.keepalived import HAOS_FOLDER, MAIN_PATH, is_ours, pair_path
 from haos.core.model import AddressPair, SecurityRule, vrid_of
 from haos.core.node import NodeConfig, NodeFacts
-from haos.core.nodeconf import files_there, is_included
+from haos.core.nodeconf import files_there, ill_kept, is_included
 
 ADD, CHANGE, REMOVE = "+", "~", "-"
 KIND_WIDTH = 14
@@ -78,10 +78,15 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
         case Configure(node, config):
             yield from _files(node, config, facts[node])
         case Activate(node):
-            how = "reloaded" if facts[node].daemon_active else "enabled and started"
-            yield Item(CHANGE, "service", f"{node}: keepalived {how}")
+            yield Item(CHANGE, "service", f"{node}: keepalived {_activated(facts[node])}")
         case _:
             assert_never(change)
+
+
+def _activated(facts: NodeFacts) -> str:
+    if not facts.daemon_active:
+        return "enabled and started"
+    return "reloaded" if facts.daemon_enabled else "enabled and reloaded"
 
 
 def _leaving(change: LeavePair, facts: NodeFacts) -> Iterator[Item]:
@@ -95,12 +100,16 @@ def _leaving(change: LeavePair, facts: NodeFacts) -> Iterator[Item]:
 
 
 def _files(node: str, config: NodeConfig, facts: NodeFacts) -> Iterator[Item]:
-    there = files_there(config.pair, facts)
+    there, ill = files_there(config.pair, facts), ill_kept(config, facts)
+    if HAOS_FOLDER in ill:
+        yield Item(CHANGE, "folder", f"{node}: {HAOS_FOLDER}, its mode and owner")
     for file in config.files:
         if file.path not in there:
             yield Item(ADD, "file", f"{node}: {file.path}", file.path)
         elif there[file.path] != file.text:
             yield Item(CHANGE, "file", f"{node}: {file.path}", file.path)
+        elif file.path in ill:
+            yield Item(CHANGE, "file", f"{node}: {file.path}, its mode and owner")
         elif file.path == pair_path(config.pair) and config.pair in facts.withdrawn:
             yield Item(CHANGE, "file", f"{node}: {file.path}, moved back from .withdrawn")
     if not is_included(config, facts):

@@ -27,7 +27,7 @@ from haos.core.keepalived import HAOS_FOLDER, MAIN_PATH, WITHDRAWN_SUFFIX, is_ou
 from haos.core.model import RESERVATION_OWNER, AddressPair, SecurityRule
 from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, NodeFacts
-from haos.core.nodeconf import files_there, is_included
+from haos.core.nodeconf import files_there, ill_kept, is_included
 from haos.core.plan import Plan, Seen
 from haos.core.security import rule_changes
 from haos.view.console import Output
@@ -237,10 +237,11 @@ def _include(config: NodeConfig, facts: NodeFacts, login: Sequence[str]) -> str:
 
 def _configure(node: str, config: NodeConfig, facts: NodeFacts, login: Sequence[str]) -> Iterator[str]:
     yield comment(f"The files on {node}.")
-    yield on_node(login, "install", "-d", "-m", "0750", HAOS_FOLDER)
-    there = files_there(config.pair, facts)
+    there, ill = files_there(config.pair, facts), ill_kept(config, facts)
+    owner = ("-o", "root", "-g", "root") if HAOS_FOLDER in ill else ()
+    yield on_node(login, "install", "-d", "-m", "0750", *owner, HAOS_FOLDER)
     for file in config.files:
-        if there.get(file.path) != file.text:
+        if there.get(file.path) != file.text or file.path in ill:
             put = command("sudo", "install", "-D", "-m", f"{file.mode:04o}", "/dev/stdin", file.path)
             yield from with_input((*login, put), file.text)
     if config.pair in facts.withdrawn:

@@ -23,7 +23,7 @@ from haos.core.changes import (
 from haos.core.keepalived import weight_path
 from haos.core.node import NodeFacts
 from haos.core.outage import Verdict
-from haos.core.repair import DropWeight, EnablePort, EndTest, Mend, Step, TrustKey, UndoFault
+from haos.core.repair import MENDED_BESIDE, DropWeight, EnablePort, EndTest, Mend, Step, TrustKey, UndoFault
 from haos.core.status import Trouble
 from haos.view.changes import ADD, CHANGE, REMOVE, Item, describe
 from haos.view.console import Output
@@ -57,7 +57,7 @@ def plan_lines(prepared: RepairPlan, *, verbose: bool = False) -> Iterator[Line]
     yield Line(f"Pair {pair.name}: VIP {pair.vip} on {prepared.place.network.name}", "bold")
     known = {(trouble.code, trouble.where) for trouble in prepared.beyond}
     for trouble in prepared.examined.status.troubles:
-        if trouble.grave and (trouble.code, trouble.where) not in known:
+        if (trouble.grave or trouble.code in MENDED_BESIDE) and (trouble.code, trouble.where) not in known:
             yield Line(f"! {trouble}", "bold red")
     counts: Counter[str] = Counter()
     yield from change_lines(prepared.before, prepared.seen, counts, verbose=verbose)
@@ -150,7 +150,7 @@ def _show_screen(repaired: Repaired, output: Output) -> None:
     what = f"{count} change{'s' * (count != 1)} made" if count else "nothing had to be repaired"
     if not repaired.well:
         verdict = seen.verdict if seen and not repaired.proven else Verdict.FAIL
-        output.line(f"{verdict}: {_reason(repaired)}.", VERDICT_STYLES[verdict])
+        output.line(f"{verdict}: {_reason(repaired)}{f'; {what}' if count else ''}.", VERDICT_STYLES[verdict])
         output.hint(f"look: haos status {pair.name}")
     elif repaired.failed or repaired.beyond:
         output.line(f"Pair {pair.name} is not wholly repaired; {what}.", "bold")

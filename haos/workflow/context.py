@@ -29,6 +29,7 @@ from haos.core.model import (
 from haos.core.node import NodeConfig, NodeFacts, Removal, Removed, Sight, Survey
 from haos.core.probe import NO_SERVICE, History, Service
 from haos.core.turn import Turn
+from haos.errors import HaosError
 
 
 class Cloud(Protocol):
@@ -293,6 +294,9 @@ class Fleet(Protocol):
 
     def observer(self, instance: Instance) -> Observer:
         """Connect to the observer (kept for the whole run)."""
+
+    def awaited(self, instance: Instance) -> HaosError | None:
+        """Return why an instance that is being connected to has not been reached so far; None where nobody knows."""
 
     def renew(self, instance: Instance) -> None:
         """Drop the connection to an instance that was cut off or restarted: the next call connects anew."""

@@ -86,8 +86,14 @@ def look_around(
         errands.start(OBSERVER, lambda: _look_from(watcher, view.pair, ctx))
     errands.wait(LOOK_S)
     found = dict(errands.take())
-    observation = None if watcher is None else seen_from(watcher, found.get(OBSERVER, OVERDUE))
-    return {port_id: as_look(found.get(port_id, OVERDUE)) for port_id in asked}, observation
+    observation = None if watcher is None else seen_from(watcher, found.get(OBSERVER) or _overdue(watcher, ctx))
+    looks = {port_id: as_look(found.get(port_id) or _overdue(node.instance, ctx)) for port_id, node in asked.items()}
+    return looks, observation
+
+
+def _overdue(instance: Instance, ctx: Context) -> HaosError | Silent:
+    """Return why an instance is waited for no longer: what spoke against reaching it so far, if anything did."""
+    return ctx.fleet.awaited(instance) or OVERDUE
 
 
 def look_at_node(pair: Pair, node: Node, ctx: Context) -> NodeView:

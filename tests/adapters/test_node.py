@@ -9,12 +9,13 @@ import pytest
 
 from haos.adapters.node import Node
 from haos.core.keepalived import (
+    HAOS_FOLDER,
     RELEASE_PATH,
     instance_name,
 )
 from haos.core.model import Role
 from haos.core.node import Sight
-from haos.core.nodeconf import config_current
+from haos.core.nodeconf import config_current, ill_kept
 from haos.errors import StepError
 from tests.adapters.fault_cases import withdraw
 from tests.adapters.node_cases import (
@@ -78,6 +79,20 @@ def test_files_carry_their_modes_and_no_temporary_ones_stay(box: Sandbox, node: 
         "/etc/keepalived/haos.d/web.conf 640 0",
         "/etc/keepalived/keepalived.conf 640 0",
     ]
+
+
+def test_modes_and_owners_that_somebody_changed_are_seen_and_put_back(box: Sandbox, node: Node) -> None:
+    config = config_for(node)
+    node.configure(config)
+    node.activate()
+    before = box.snapshot()
+    folder, pair = HAOS_FOLDER, f"{HAOS_FOLDER}/web.conf"
+    box.sh(f"chmod 666 {pair} && chown 1000:1000 {RELEASE_PATH} && chmod 777 {folder}")
+    assert set(ill_kept(config, node.facts(MAC))) == {folder, pair, RELEASE_PATH}
+    node.configure(config)
+    node.activate()
+    assert config_current(config, node.facts(MAC))
+    assert box.snapshot() == before
 
 
 def test_reconfiguring_a_withdrawn_pair_brings_it_back(box: Sandbox, node: Node) -> None:

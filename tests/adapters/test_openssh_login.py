@@ -41,6 +41,24 @@ def test_instance_that_comes_up_in_a_moment_is_waited_for(tmp_path: Path) -> Non
         server.stop()
 
 
+def test_why_an_instance_is_still_waited_for_can_be_asked(client: Client) -> None:
+    client.configure("Host *", f"  Port {free_port()}")
+    client.known_hosts.write_text(f"127.0.0.1 {client.server.public_key}\n")
+    client.ready_timeout_s = 5
+    gateway = client.gateway()
+    assert gateway.awaited(INSTANCE) is None
+
+    def refused() -> None:
+        with pytest.raises(RemoteError):
+            gateway.connect(INSTANCE)
+
+    trying = threading.Thread(target=refused)
+    trying.start()
+    wait_until(lambda: "connection refused" in str(gateway.awaited(INSTANCE)), "refused once")
+    trying.join()
+    assert gateway.awaited(INSTANCE) is None, "nobody waits for it any more"
+
+
 def test_refused_until_the_deadline(client: Client) -> None:
     client.configure("Host *", f"  Port {free_port()}")
     client.known_hosts.write_text(f"127.0.0.1 {client.server.public_key}\n")

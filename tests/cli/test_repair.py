@@ -28,8 +28,9 @@ def drifted(world: World, haos: Haos) -> World:
 PLAN = f"""\
 Pair {PAIR}: VIP 10.200.51.2 on ha_lab
 ! ha_second: its port lacks the address pair 10.200.51.2
+! ha_second: keepalived would not start when the node boots
   ~ port           ha_second: + address pair 10.200.51.2
-  ~ service        ha_second: keepalived reloaded
+  ~ service        ha_second: keepalived enabled and reloaded
 Plan: 0 to add, 2 to change, 0 to remove.
 """
 
@@ -69,7 +70,7 @@ def test_what_cannot_be_repaired_comes_last_with_the_command_that_helps(haos: Ha
         "! ha_first: its instance is SHUTOFF\n"
         f"    openstack server start {first.instance.id}\n"
     )
-    assert ended.out.endswith(beyond + "FAIL: ha_first: its instance is SHUTOFF.\n")
+    assert ended.out.endswith(beyond + "FAIL: ha_first: its instance is SHUTOFF; 2 changes made.\n")
     assert ended.out.count(beyond) == 2, "before and after"
     assert second.enabled
 
@@ -80,7 +81,7 @@ def test_programs_get_one_object(haos: Haos, drifted: World) -> None:
     found = json.loads(ended.out)
     assert found["Repaired"] == [
         "~ port ha_second: + address pair 10.200.51.2",
-        "~ service ha_second: keepalived reloaded",
+        "~ service ha_second: keepalived enabled and reloaded",
     ]
     rest = {key: value for key, value in found.items() if key != "Repaired"}
     assert rest == {"Pair": PAIR, "VIP": "10.200.51.2", "Failed": [], "Not Repaired": [], "Healthy": True,
@@ -139,12 +140,12 @@ def test_a_step_that_fails_is_listed(haos: Haos, drifted: World, monkeypatch: py
     ended = haos("repair", "-q")
     assert ended.code == 6
     assert (
-        "! not done: ha_second: keepalived reloaded\n    systemd does not answer\n    log in to it by hand\n"
-        in ended.out
+        "! not done: ha_second: keepalived enabled and reloaded\n"
+        "    systemd does not answer\n    log in to it by hand\n" in ended.out
     )
     found = json.loads(haos("repair", "-q", "-f", "json").out)
     assert found["Failed"] == [
-        {"step": "~ service ha_second: keepalived reloaded", "reason": "systemd does not answer"}
+        {"step": "~ service ha_second: keepalived enabled and reloaded", "reason": "systemd does not answer"}
     ]
 
 

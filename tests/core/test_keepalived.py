@@ -28,7 +28,7 @@ from haos.core.keepalived import (
 )
 from haos.core.model import Member, Mode, Pair, Role, ServiceCheck, Timing
 from haos.core.node import NodeConfig, NodeFacts, NodeFile
-from haos.core.nodeconf import config_current, node_config
+from haos.core.nodeconf import config_current, differences, ill_kept, node_config
 from haos.core.render import bfd_name, check_files, drop_in, pair_file, release_script
 from haos.errors import UsageError
 
@@ -168,6 +168,21 @@ def test_configuration_is_current_only_when_all_of_it_is_there(main: str | None)
     assert not config_current(config, replace(there, release_script="# other"))
     assert not config_current(config, replace(there, pair_files={"web": "# other"}))
     assert not config_current(config, replace(there, main_config=main))
+
+
+def test_a_file_that_others_may_write_or_read_is_not_as_it_should_be() -> None:
+    config = configured(FACTS)
+    there = after(config)
+    check, folder = keepalived.RELEASE_PATH, keepalived.HAOS_FOLDER
+    kept = {folder: "750 0 0", **{file.path: f"{file.mode:o} 0 0" for file in config.files}}
+    assert config_current(config, replace(there, modes=kept))
+    for path, ill in ((keepalived.pair_path("web"), "644 0 0"), (check, "750 1000 0"), (folder, "777 0 0")):
+        open_to_others = replace(there, modes={**kept, path: ill})
+        assert differences(config, open_to_others) == (path,)
+        assert ill_kept(config, open_to_others) == (path,)
+    edited = replace(there, modes={**kept, check: "777 0 0"}, release_script="# other")
+    assert differences(config, edited) == (check,)
+    assert ill_kept(config, edited) == (), "its text differs as well"
 
 
 def test_a_second_look_decides_the_same() -> None:

@@ -70,6 +70,9 @@ class Fleet:
     def observer(self, instance: Instance) -> FakeObserver:
         return FakeObserver(self._nodes[instance.id].world)
 
+    def awaited(self, instance: Instance) -> None:
+        return None
+
     def renew(self, instance: Instance) -> None:
         return
 

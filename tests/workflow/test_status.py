@@ -13,7 +13,7 @@ import haos.workflow.status as module
 from haos.core.model import Address, FixedIp, InstanceAction, Port, Role
 from haos.core.node import Sight
 from haos.core.outage import Verdict
-from haos.errors import AmbiguousError, NotFoundError, RecordError
+from haos.errors import AmbiguousError, NotFoundError, RecordError, RemoteError
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.request import CreateRequest
@@ -156,6 +156,22 @@ def test_nobody_is_waited_for_longer_than_stated(world: World, monkeypatch: pyte
         released.set()
     assert str(seen.troubles[0]) == "ha_first: it has not answered for 10 s"
     assert seen.nodes[1].role is Role.BACKUP
+
+
+def test_of_an_instance_that_is_still_waited_for_what_spoke_against_it_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_S", 0.3)
+    released = Event()
+    first = nodes(world)[0]
+    first.facts = _held(first.facts, released)  # type: ignore[method-assign,assignment]
+    world.awaited[first.instance.id] = RemoteError("cannot connect to ha_first: no answer", hint="is it up?")
+    try:
+        seen = status(None, None, context_of(world))
+    finally:
+        released.set()
+    assert str(seen.troubles[0]) == "ha_first: cannot connect to ha_first: no answer"
+    assert seen.troubles[0].remedy == "is it up?"
 
 
 def _held(look: Callable[..., object], released: Event) -> Callable[..., object]:

@@ -47,6 +47,7 @@ upload_all() {
     # First of all: by haos's own folder a removal knows that there is something to look for.
     make_place "${FOLDER%/*}" 022
     make_place "$FOLDER" 027
+    chmod 750 "$FOLDER" && chown root:root "$FOLDER" || die "cannot prepare $FOLDER"
     index=0
     while [ "$index" -lt "$FILE_COUNT" ]; do
         eval "path=\$FILE_${index}_PATH mode=\$FILE_${index}_MODE data=\$FILE_${index}_DATA bytes=\$FILE_${index}_BYTES"

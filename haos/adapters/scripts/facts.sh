@@ -29,6 +29,12 @@ emit_pairs() {
     done
 }
 
+# Who may read and write what is haos's own: "640 0 0 PATH" for each file, and the folder.
+emit_modes() {
+    emit modes "$(stat -L -c '%a %u %g %n' "$FOLDER" "$FOLDER"/*.conf "$FOLDER"/*.check-* "$RELEASE" "$MAIN" "$DROP_IN" \
+        "$NETWORKD"/*.network.d/haos.conf 2>/dev/null)"
+}
+
 emit_keepalived() {
     [ ! -s "$MAIN" ] || emit others_config "$(others_config)"
     has keepalived || return
@@ -113,6 +119,7 @@ emit active "$(state)"
 emit enabled "$(systemctl is-enabled keepalived.service 2>/dev/null)"
 [ -f "$MAIN" ] && emit_file main_config "$MAIN"
 emit_pairs
+emit_modes
 [ -f "$PENDING" ] && emit pending ''
 [ -e "$RUN/heal" ] && emit fault "$(cat "$RUN/fault" 2>/dev/null)"
 [ -e "$RUN/watch.began" ] && emit tested ''
