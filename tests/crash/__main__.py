@@ -6,9 +6,9 @@ import argparse
 import os
 import sys
 
-from haos.lab import control
 from tests.crash.flows import FLOWS
 from tests.crash.lab import Wanted, enumerate_on
+from tests.own_lab import own_lab
 
 
 def main() -> int:
@@ -25,11 +25,8 @@ def main() -> int:
 
 def _one(flow: str, wanted: Wanted) -> int:
     lab = f"crash-{os.getpid()}"
-    control.up(lab, fabric=FLOWS[flow].fabric)
-    try:
+    with own_lab(lab, fabric=FLOWS[flow].fabric):
         numbers, differences = enumerate_on(lab, flow, wanted)
-    finally:
-        control.down(lab)
     print(numbers, *differences, sep="\n\n", flush=True)
     return 1 if differences else 0
 

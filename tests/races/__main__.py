@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from haos.lab import control
+from tests.own_lab import own_lab
 from tests.races.bed import made_bed
 from tests.races.lab_bed import lab_bed
 from tests.races.races import Tally, race_round
@@ -30,14 +30,10 @@ def main() -> int:
 
 def _on_a_lab(rounds: int) -> int:
     lab, tally = f"races-{os.getpid()}", Tally()
-    control.up(lab)
-    try:
-        with lab_bed(lab) as bed:
-            for number in range(rounds):
-                race_round(bed, number, tally)
-                print(f"lab: {tally}", flush=True)
-    finally:
-        control.down(lab)
+    with own_lab(lab), lab_bed(lab) as bed:
+        for number in range(rounds):
+            race_round(bed, number, tally)
+            print(f"lab: {tally}", flush=True)
     return _told(tally)
 
 
