@@ -12,6 +12,12 @@ from haos.core.nodelog import parse_node_log
 from haos.core.texts import seconds_of
 from haos.errors import StepError
 
+HEAL_PAUSE_S = 5
+"""After the first try to end a fault that failed; each pause is twice as long as the one before."""
+HEAL_LONGEST_S = 60
+HEAL_LIMIT_S = 3600
+"""What has not helped for an hour will not: the reason is in the node's journal, and status names the fault."""
+
 
 class FaultSide(TurnSide):
     """Makes faults and ends them. Raises StepError where the node cannot."""
@@ -61,12 +67,17 @@ def _parameters(order: FaultOrder) -> dict[str, str]:
         "INTERFACE": order.interface,
         "DELAY_S": f"{order.delay_s:g}",
     }
+    pauses = {
+        "HEAL_PAUSE_S": str(HEAL_PAUSE_S),
+        "HEAL_LONGEST_S": str(HEAL_LONGEST_S),
+        "HEAL_LIMIT_S": str(HEAL_LIMIT_S),
+    }
     return {
         **common,
         "REFUSE": order.refuse,
         "HEAL_AFTER_S": f"{order.heal_after_s:g}",
         "CAUSE_TEXT": step_script("cause", {**common, "INJECT": order.inject}),
-        "HEAL_TEXT": step_script("undo", {**common, "HEAL": order.heal}),
+        "HEAL_TEXT": step_script("undo", {**common, **pauses, "HEAL": order.heal}),
     }
 
 

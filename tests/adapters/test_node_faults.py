@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from haos.adapters import node_faults
 from haos.adapters.node import Node
 from haos.core.model import Role
 from haos.core.node import Sight
@@ -199,6 +200,47 @@ def test_a_fault_that_fails_is_undone_at_once(box: Sandbox, active: Node) -> Non
         active.inject(order(broken))
     as_before(box, before)
     assert not is_armed(box)
+
+
+STUBBORN = "echo try >>/run/fake/tries; test -e /run/fake/mended || die 'no way back'"
+
+
+def tries(box: Sandbox) -> int:
+    return box.sh("cat /run/fake/tries 2>/dev/null || :").count("try")
+
+
+def test_an_end_that_fails_is_tried_again_later_and_later_and_not_for_ever(
+    box: Sandbox, active: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_faults, "HEAL_PAUSE_S", 1)
+    monkeypatch.setattr(node_faults, "HEAL_LIMIT_S", 3)
+    before = trace(box)
+    active.inject(order(by_sh(":", STUBBORN), heal_after_s=0.5))
+    box.until(lambda: "given up after 3 s" in box.sh("cat /run/fake/units.log 2>/dev/null || :"), "it ends")
+    box.until(lambda: not is_armed(box), "its unit is gone")
+    assert tries(box) == 3
+    said = box.sh("cat /run/fake/units.log")
+    assert said.count("haos: no way back") == 3
+    assert [line.split()[-2] for line in said.splitlines() if "tried again" in line] == ["1", "2"]
+    assert "haos failover-test --restore" in said
+    with pytest.raises(StepError, match="could not be undone"):
+        active.heal()
+    box.sh("touch /run/fake/mended")
+    assert active.heal()
+    as_before(box, before)
+
+
+def test_an_end_that_fails_at_first_comes_with_a_later_try(
+    box: Sandbox, active: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_faults, "HEAL_PAUSE_S", 1)
+    before = trace(box)
+    active.inject(order(by_sh(":", STUBBORN), heal_after_s=0.5))
+    box.until(lambda: tries(box) > 0, "it is tried")
+    box.sh("touch /run/fake/mended")
+    box.until(lambda: "haos" not in box.sh("ls /run").split(), "the timer's run is over")
+    as_before(box, before)
+    assert not active.heal()
 
 
 def test_a_fault_that_was_never_guarded_gives_way_to_the_next(box: Sandbox, active: Node) -> None:
