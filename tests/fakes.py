@@ -5,6 +5,7 @@ Effects are counted, so that a test can fail, or kill haos, at each of them in t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -170,6 +171,16 @@ class World:
     made: int = 0
     nova_s: float = 0.0  # how long Nova goes on showing an instance as it was before an action
     acted: dict[str, tuple[float, InstanceAction, Instance]] = field(default_factory=dict)  # -> (when, what, before)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> World:
+        """Copy what changes; what is frozen both worlds can have, and it is most of a world."""
+        tables: list[Mapping[str, object]] = [self.networks, self.subnets, self.ports, self.instances, self.groups]
+        tables += [self.routers, self.floating, *(node.files for node in self.nodes.values())]
+        for table in tables:
+            memo.update((id(one), one) for one in table.values())
+        memo[id(self)] = world = World()
+        vars(world).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
+        return world
 
     def new_id(self) -> str:
         self.made += 1

@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -32,6 +33,12 @@ class Mode(enum.StrEnum):
     VMAC = "vmac"  # the virtual router's MAC
 
 
+@lru_cache
+def _network(text: str) -> Network:
+    """Parse it once: the same few pairs are compared at every look."""
+    return ip_network(text, strict=False)
+
+
 @dataclass(frozen=True)
 class AddressPair:
     """An allowed address pair, spelled as the cloud spells it (Neutron keeps `/32` and MAC case as sent)."""
@@ -42,7 +49,7 @@ class AddressPair:
     @property
     def network(self) -> Network:
         """The addresses that the pair admits."""
-        return ip_network(self.ip_address, strict=False)
+        return _network(self.ip_address)
 
     def covers(self, address: Address) -> bool:
         """Say whether the pair admits this address, whatever the MAC."""

@@ -93,6 +93,7 @@ def write(said: Record) -> str:
     return f"{SCHEMA} n={said.name} m={said.mode} {when} v={said.verified:d}{more} N={members}"
 
 
+@lru_cache  # the same few are read again at every look
 def read(text: str) -> Record:
     """Return what a record says; every field is checked. Raises ValueError, which says what is wrong."""
     match = _RECORD.fullmatch(text)
