@@ -219,8 +219,9 @@ def find_pair(cloud: Cloud, name: str | None) -> tuple[Pair, Port]:
     if not ports:
         wanted = f"no pair named {name!r}" if name else "no pair"
         hint = "haos create --network NETWORK --nodes A,B makes one"
-        if name is not None and names.NAME.fullmatch(name):
-            hint += f"; if its reservation port was deleted: {names.rebuild_command(name, 'NETWORK')}"
+        lost = "PAIR" if name is None else name
+        if names.NAME.fullmatch(lost):
+            hint += f"; if its reservation port was deleted: {names.rebuild_command(lost, 'NETWORK')}"
         raise NotFoundError(f"{wanted} in this project", hint=hint)
     if len(ports) > 1:
         called = [port.device_id.removeprefix("haos-") for port in ports]

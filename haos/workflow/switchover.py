@@ -201,7 +201,7 @@ def _watched(prepared: Prepared, ctx: Context) -> Iterator[Probe | None]:
     """Let the observer ask the VIP throughout. Raises VerificationError if it is not answered to begin with."""
     move, observer, probe = prepared.move, prepared.observer, _probe(prepared, ctx)
     if observer is None or probe is None:
-        ctx.progress.note("no observer: the nodes' own view says where the VIP is; nobody counts lost probes")
+        ctx.progress.note("no observer watches: the nodes' own view says where the VIP is; nobody counts lost probes")
         yield None
         return
     try:
@@ -221,7 +221,7 @@ def judged(move: Switchover, observer: Instance | None, probe: Probe | None) -> 
     names = move.active.name, move.target.name
     bound_s = move.bound_s + 2 * PROBE_INTERVAL_S
     if probe is None:
-        reason = "no observer: nobody saw from outside how long the VIP was gone"
+        reason = "no observer watched: nobody saw from outside how long the VIP was gone"
         return Switched(move, None, Leg(LABEL, *names, bound_s, None, Verdict.UNKNOWN, reason))
     history = probe.history()
     if history.lost is not None:

@@ -232,7 +232,7 @@ def _unwatched(trial: Trial, target: Node | None, macs: set[str], timeout_s: flo
     wrong = not_seen_by_peers(target, macs, trial.pair, trial.nodes, trial.ctx)
     if wrong is not None:
         return Verdict.FAIL, wrong, True
-    return Verdict.UNKNOWN, "no observer: nobody saw from outside how long the VIP was gone", False
+    return Verdict.UNKNOWN, "no observer watched: nobody saw from outside how long the VIP was gone", False
 
 
 def _with_insight(trial: Trial, injection: Injection, legs: Sequence[Leg]) -> tuple[Leg, ...]:

@@ -143,7 +143,7 @@ def test_without_an_observer_that_is_said(haos: Haos, world: World, pair: Callab
             break
     ended = haos("switchover")
     assert ended.code == 0
-    assert "outage unknown (no observer: nobody saw from outside how long the VIP was gone)" in ended.out
+    assert "outage unknown (no observer watched: nobody saw from outside how long the VIP was gone)" in ended.out
     assert "is on ha_second, as the nodes see it, and stays there." in ended.out
 
 

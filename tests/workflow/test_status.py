@@ -248,6 +248,11 @@ def test_which_pair_must_be_clear(world: World) -> None:
     world.ports["x"] = replace(reservation, id="x", device_id="haos-web")
     with pytest.raises(AmbiguousError, match="ha_first-ha_second, web"):
         status(None, None, context_of(world))
+    world.ports = {port.id: port for port in world.ports.values() if port.device_owner != "haos:vip"}
+    with pytest.raises(NotFoundError, match=r"^no pair in this project$") as caught:
+        status(None, None, context_of(world))
+    lost = "if its reservation port was deleted: haos repair PAIR --rebuild-record --network NETWORK --nodes A,B"
+    assert lost in (caught.value.hint or "")
 
 
 def test_of_several_addresses_the_one_on_the_vips_own_subnet_counts(world: World) -> None:
