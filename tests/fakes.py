@@ -366,6 +366,9 @@ class FakeNode(FaultyNode):
             realtime=True,
         )
 
+    def packager(self) -> str | None:
+        return None
+
     def install_keepalived(self) -> str:
         self._reach()
         with self.world.effects.effect(f"install {self.instance.name}"):

@@ -25,6 +25,12 @@ class Node(FaultSide):
         lines = self._read("install", {}, "installing keepalived", node_parse.parse_lines, INSTALL_TIMEOUT_S)
         return node_parse.parse_version(dict(lines)["version"])
 
+    def packager(self) -> str | None:
+        """Return who works with packages there, beside haos, so that an installation has to wait; None: nobody."""
+        return dict(self._read("packager", {}, "looking who works with packages", node_parse.parse_lines)).get(
+            "packager"
+        )
+
     def configure(self, config: NodeConfig) -> bool:
         """Put the files in place, tested before and after; return whether anything changed. Starts nothing."""
         what = f"configuring pair {config.pair}"

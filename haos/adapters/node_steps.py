@@ -30,7 +30,7 @@ _HINTS = {
 """Step -> what helps where it fails; else the daemon's own log."""
 DNF_TIMEOUT_S = 600
 """dnf waits for its lock without a limit of its own."""
-_LOOKS = frozenset({"facts", "sight", "watch", "watched", "unwatch"})
+_LOOKS = frozenset({"facts", "packager", "sight", "watch", "watched", "unwatch"})
 _BEGINNING = {
     "configure": ("common", "vmac", "faults"),
     "remove": ("common", "vmac", "faults"),

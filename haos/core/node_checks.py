@@ -77,6 +77,11 @@ def _check_host(name: str, facts: NodeFacts) -> Iterator[Finding]:
         )
 
 
+def packages_locked(name: str, who: str) -> str:
+    """Say that an installation on a node has to wait, and for whom."""
+    return f"on {name} packages are being worked at ({who}): haos waits for that, up to {PACKAGE_LOCK_TIMEOUT_S} s"
+
+
 def _check_keepalived(name: str, facts: NodeFacts, needs: NodeNeeds) -> Iterator[Finding]:
     if facts.keepalived is None:
         if facts.package_manager is None:
@@ -88,8 +93,7 @@ def _check_keepalived(name: str, facts: NodeFacts, needs: NodeNeeds) -> Iterator
         if facts.packager is not None:
             yield warning(
                 "packages-locked",
-                f"on {name} packages are being worked at ({facts.packager}): haos waits for that, up to "
-                f"{PACKAGE_LOCK_TIMEOUT_S} s",
+                packages_locked(name, facts.packager),
                 "a new instance's first upgrade takes a while; or install keepalived by hand once it is over",
             )
         return

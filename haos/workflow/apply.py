@@ -45,6 +45,7 @@ from haos.errors import HaosError, LeftoverError, UncertainError
 from haos.workflow.context import Context
 from haos.workflow.last_look import amendment_of, look_again, rival_groups, sweeping, torn_down
 from haos.workflow.ledger import Ledger
+from haos.workflow.packages import telling_who_holds_it_up
 from haos.workflow.parallel import for_each
 from haos.workflow.recheck import RewrittenError, forget_leaving, refuse_leaving
 from haos.workflow.rivals import gives_way_to
@@ -263,7 +264,7 @@ def _amend(change: AdmitVip | DismissVip, node: Node, ledger: Ledger, ctx: Conte
 def _install(node: Node, pair: Pair, fresh: bool, ledger: Ledger, ctx: Context) -> None:
     if fresh:
         ledger.note(CleanNode(node.name, Removal(pair.name, pair.vip, None, purge_package=True)))
-    ctx.fleet.node(node.instance).install_keepalived()
+    telling_who_holds_it_up(node, ctx.fleet.node(node.instance).install_keepalived, ctx)
 
 
 def _remove(previous: NodeConfig, node: Node, ledger: Ledger, ctx: Context) -> None:

@@ -199,6 +199,9 @@ class NodeAgent(Protocol):
     def install_keepalived(self) -> str:
         """Install the package (no service is started by it) and mark it as ours; return its version."""
 
+    def packager(self) -> str | None:
+        """Return who works with packages there, beside haos, so that an installation has to wait; None: nobody."""
+
     def configure(self, config: NodeConfig) -> bool:
         """Put the files in place, tested before and after; return whether anything changed. Starts nothing."""
 

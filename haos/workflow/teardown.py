@@ -20,6 +20,7 @@ from haos.workflow.intent import names_of
 from haos.workflow.last_look import marked_groups
 from haos.workflow.leaving import Mark
 from haos.workflow.left import or_left, raise_if_left
+from haos.workflow.packages import telling_who_holds_it_up
 from haos.workflow.parallel import attempt_each
 from haos.workflow.recheck import see_written
 from haos.workflow.resolve import find_pair, pair_nodes
@@ -255,7 +256,11 @@ def find_groups(pair: Pair, ctx: Context) -> tuple[SecurityGroup, ...]:
 
 def _clean(node: Node, pair: Pair, purge: bool, ctx: Context) -> Removed:
     # The node's own marker decides: of two pairs on it only the first one's record knows who installed the package.
-    return ctx.fleet.node(node.instance).remove(Removal(pair.name, pair.vip, None, purge_package=purge))
+    removal = Removal(pair.name, pair.vip, None, purge_package=purge)
+    agent = ctx.fleet.node(node.instance)
+    if not purge:
+        return agent.remove(removal)
+    return telling_who_holds_it_up(node, lambda: agent.remove(removal), ctx)
 
 
 def _clean_ports(there: _There, ahead: list[str], ctx: Context) -> list[str]:

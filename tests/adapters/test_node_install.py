@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -346,6 +347,22 @@ def test_lock_that_is_let_go_in_time_is_waited_for(box: Sandbox, node: Node, mon
     box.write("/run/bin/apt-get", f'#!/bin/sh\n{once}\nexec /run/bin/apt-get.real "$@"\n')
     box.sh("chmod +x /run/bin/apt-get")
     assert node.install_keepalived()
+
+
+def holding(box: Sandbox, log: str) -> str:
+    """Let a process have dpkg's lock whose output goes to a file, and return how it is named."""
+    box.sh(f"mkdir -p {log.rpartition('/')[0]}")
+    box.sh(f"sleep 60 7</var/lib/dpkg/lock >{log} 2>&1 & echo $! >/run/fake/holder")
+    return f"sleep, process {box.read('/run/fake/holder').decode().strip()}"
+
+
+@pytest.mark.skipif(not Path("/var/lib/dpkg/lock").exists(), reason="missing: dpkg")
+@pytest.mark.parametrize("own", [False, True])
+def test_who_works_with_packages_is_told_unless_it_is_haos(box: Sandbox, node: Node, own: bool) -> None:
+    assert node.packager() is None
+    who = holding(box, "/etc/keepalived/haos.d/.haos-log.x" if own else "/dev/null")
+    assert node.packager() == (None if own else who)
+    assert node.facts(MAC).packager == (None if own else who)
 
 
 def test_managers_without_a_limit_of_their_own_get_one(

@@ -285,6 +285,17 @@ put_example_aside() {
     rm -f "$NO_MAIN"
 }
 
+# Who has dpkg's lock, if it is not haos's own installation, whose output goes to its log.
+emit_packager() {
+    for holder in $(find /proc/[0-9]*/fd -lname '/var/lib/dpkg/lock*' 2>/dev/null | cut -d / -f 3 | sort -un); do
+        case $(readlink "/proc/$holder/fd/1") in
+        "$FOLDER"/.haos-*) return ;;
+        esac
+        who="$(cat "/proc/$holder/comm" 2>/dev/null), process $holder"
+    done
+    [ -z "${who-}" ] || emit packager "$who"
+}
+
 why_not() {
     journalctl -q -u keepalived.service -n 20 -o cat --no-pager 2>/dev/null |
         grep -v -e '^Start' -e '^Stop' -e systemd | tail -n 1

@@ -47,10 +47,7 @@ emit_keepalived() {
 # Who is at work with packages: apt and dpkg would wait for that one. Only where haos is to install something.
 emit_packagers() {
     ! has keepalived || return
-    holder=$(find /proc/[0-9]*/fd -lname '/var/lib/dpkg/lock*' 2>/dev/null | head -n 1)
-    holder=${holder#/proc/}
-    holder=${holder%%/*}
-    [ -z "$holder" ] || emit packager "$(cat "/proc/$holder/comm" 2>/dev/null), process $holder"
+    emit_packager
 }
 
 # network_texts FILE: a .network file and its drop-ins, but for haos's own.

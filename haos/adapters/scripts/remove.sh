@@ -105,13 +105,15 @@ release_vip() {
 
 purge_package() {
     names=keepalived
+    log=$FOLDER/.haos-log.tmp
+    temps="$temps $log"
     [ -s "$MARKER" ] && names=$(cat "$MARKER")
     if command -v apt-get >/dev/null 2>&1; then
         # What came along goes along, unless something that came later wants it.
         wider=$(LC_ALL=C apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' |
             grep -vxF "$(printf '%s\n' "$names" | sed 's/:.*//')")
         [ -z "$wider" ] || names=keepalived
-        DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout="$PACKAGE_LOCK_TIMEOUT_S" purge $names >/dev/null 2>&1 9>&-
+        DEBIAN_FRONTEND=noninteractive apt-get -y -q -o DPkg::Lock::Timeout="$PACKAGE_LOCK_TIMEOUT_S" purge $names >"$log" 2>&1 9>&-
     elif command -v dnf >/dev/null 2>&1; then
         dnf -y -q remove keepalived >/dev/null 2>&1 9>&-
     elif command -v zypper >/dev/null 2>&1; then
@@ -224,6 +226,7 @@ if [ "$ours" = yes ] && [ "$RETURNING" = no ] && ! has_pairs; then
     take_keep_files
     rm -f "$PENDING"
     take "$MARKER" "$UNIT_WAS" "$SHIPPED" "$RELEASE"
+    rm -f "$FOLDER/.haos-log.tmp"
     rmdir "$FOLDER" 2>/dev/null && did "removed $FOLDER"
     command -v keepalived >/dev/null 2>&1 || rmdir /etc/keepalived 2>/dev/null
     [ ! -d "$FOLDER" ] || did "kept $FOLDER: it holds files that are not haos's"
