@@ -41,7 +41,7 @@ from haos.workflow.request import CreateRequest
 from haos.workflow.resolve import Place
 from haos.workflow.status import Examined
 from haos.workflow.teardown import find_group
-from haos.workflow.trust import refuse_doubtful, refuse_unconfirmed
+from haos.workflow.trust import confirmed_openings, refuse_doubtful, refuse_unconfirmed
 
 STATUS_SAYS_IT = frozenset({"instance-not-active", "port-down", "failover-test-at-work"})
 """Findings that are troubles of a status too."""
@@ -117,7 +117,7 @@ def plan_repair(examined: Examined, request: CreateRequest, ctx: Context) -> Rep
     """
     seen = _preflight(examined, request, ctx)
     refuse_doubtful(examined.view.pair, seen.place.nodes, seen.facts, seen.place.ports)
-    first = openings(examined.view, examined.looks)
+    first = confirmed_openings(examined.view.pair, openings(examined.view, examined.looks), seen.facts)
     if not first:  # what is behind them may confirm the record yet, and nothing else is done before
         refuse_unconfirmed(examined.view.pair, seen.facts)
     draft = _Draft(examined, seen, dict(seen.facts))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from haos.core.model import Node, Pair, Port
 from haos.core.node import NodeFacts
+from haos.core.repair import EnablePort, Opening, UndoFault
 from haos.core.witness import (
     Difference,
     against_undoing,
@@ -93,6 +94,27 @@ def refuse_unconfirmed(pair: Pair, facts: Mapping[str, NodeFacts]) -> None:
             f"nothing confirms the record of pair {pair.name}: none of the nodes that it names has a file of it",
             hint=f"haos create --network {pair.network_id} --nodes A,B --name {pair.name} puts it where you say",
         )
+
+
+def confirmed_openings(pair: Pair, steps: tuple[Opening, ...], facts: Mapping[str, NodeFacts]) -> tuple[Opening, ...]:
+    """Return the steps that may open the way: where no node's file confirms the record yet, those on nodes alone.
+
+    A port is set up, an instance started, for no record that anybody may have edited. Raises RecordError where
+    nothing else is left: the user knows whose they are.
+    """
+    if words_of(pair.name, facts):
+        return steps
+    inside = tuple(step for step in steps if not isinstance(step, EnablePort | UndoFault))
+    if inside or not steps:
+        return inside
+    behind = ", ".join(step.node for step in steps if isinstance(step, EnablePort | UndoFault))
+    ports = [f"openstack port set --enable {step.port_id}" for step in steps if isinstance(step, EnablePort)]
+    faults = [f"haos failover-test --restore {pair.name}" for step in steps if isinstance(step, UndoFault)][:1]
+    raise RecordError(
+        f"nothing confirms the record of pair {pair.name} yet: no node that answers has a file of it, and what may "
+        f"is behind a port that is down or a fault ({behind})",
+        hint=f"if that is the pair's: {'; '.join((*faults, *ports))}; then haos repair {pair.name}",
+    )
 
 
 def contradicted(

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 
+from haos.core.intent import CloudFault, Intent
 from haos.core.model import Added, AddressPair, FixedIp, FloatingIp, Member, Mode, OwnFloatingIp, Pair, Port
 from haos.errors import HaosError, NotFoundError, RecordError, UnsatisfiableError
 from haos.workflow import repair, switchover
@@ -397,6 +398,38 @@ def test_what_the_nodes_carry_is_not_made_anew_beside_a_reservation_that_is_gone
     error = refused(world, run)
     assert "its reservation port is gone" in error.reason
     assert error.hint == f"{REBUILD} {NETWORK} --nodes ha_first,ha_second makes it anew"
+
+
+@pytest.mark.parametrize("announced", [False, True])
+@pytest.mark.parametrize("others", ["no files", "no answer"])
+def test_no_port_is_set_up_by_a_record_that_nothing_confirms(announced: bool, others: str) -> None:
+    """A reservation as anybody could make it, naming a port that its owner has set down."""
+    world = made()
+    port = port_of(world, "ha_first")
+    world.ports[port.id] = replace(port, admin_up=False)
+    if announced:
+        edit_port(world, tags=(Intent(CloudFault.PORT_DOWN, port.id, int(world.clock.wall_s()) + 60).tag,))
+    node = next(one for one in world.nodes.values() if one.instance.name == "ha_second")
+    if others == "no files":
+        node.files.clear()
+    else:
+        world.unreachable.add(node.instance.id)
+    before = world.snapshot()
+    ctx = context_of(world)
+    with pytest.raises(RecordError, match=f"nothing confirms the record of pair {NAME} yet") as error:
+        repair.repair(repair.prepare(None, None, ctx), ctx, lambda _: None)
+    helps = "haos failover-test --restore" if announced else f"openstack port set --enable {port.id}"
+    assert helps in (error.value.hint or "")
+    assert world.snapshot() == before
+
+
+def test_a_port_is_set_up_by_a_record_that_another_node_confirms() -> None:
+    world = made()
+    port = port_of(world, "ha_first")
+    world.ports[port.id] = replace(port, admin_up=False)
+    ctx = context_of(world)
+    repair.repair(repair.prepare(None, None, ctx), ctx, lambda _: None)
+    assert port_of(world, "ha_first").admin_up
 
 
 def test_a_left_over_on_one_node_is_overwritten() -> None:
