@@ -31,15 +31,16 @@ def judge_pair(
     observer_ref: str | None = None,
 ) -> PairStatus:
     """Put together what the cloud, the nodes (`looks`, by port id) and the observer say."""
-    pair = view.pair
-    mend = mend_command(view, observer_ref)
+    pair, of_record = view.pair, tuple(_record_troubles(view, looks))
+    doubted = next((trouble.remedy for trouble in of_record if trouble.grave), None)  # repair does nothing by it
+    mend = doubted or mend_command(view, observer_ref)
     rows = tuple(_row(member, view, looks.get(member.port_id), mend) for member in pair.members)
     status = PairStatus(pair, rows, observation, floating=leading_to(view.reservation.id, view.floating))
     names = macs_of_nodes(view, status.active)
     of_nodes = [trouble for row in rows for trouble in row.troubles]
     barring = any(trouble.code == "security-rule" for trouble in of_nodes)
     group = () if barring else _group_troubles(view, mend)
-    of_pair = (*_record_troubles(view, looks), *_pair_troubles(view, rows), *group, *_floating_troubles(view, mend))
+    of_pair = (*of_record, *_pair_troubles(view, rows), *group, *_floating_troubles(view, mend))
     status = replace(status, names=names, troubles=(*of_nodes, *of_pair))
     if observation is None:
         missing = Trouble("no-observer", "", "nobody observes: no instance is named or tagged 'observer'",

@@ -226,6 +226,7 @@ def test_status_and_check_name_the_contradiction(edit: str) -> None:
     assert trouble.grave
     assert not seen.healthy
     assert (trouble.remedy or "").startswith(REBUILD)
+    assert f"haos repair {NAME}" not in {one.remedy for one in seen.troubles}, "it would be refused"
     found = check_pair(NAME, None, context_of(world)).findings
     assert "record" in {finding.code for finding in found}
     found = check(HOWTO, context_of(world)).findings
