@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 from tests.fuzz.amount import TIMES
@@ -20,6 +21,9 @@ EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
 settings.register_profile("haos", deadline=None, max_examples=EXAMPLES * TIMES)
 settings.load_profile("haos")
 
+EXHAUSTIVE = {"contract", "crash", "fuzz", "injection", "races", "security"}
+"""Rooms in which all tests go through many cases each: what is not run at every turn."""
+
 # Who starts the tests in the background of a shell, or by nohup, has them and all that they start ignore these.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,6 +34,14 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 def pytest_sessionstart() -> None:
     """Collect no garbage while tests are collected, of which there are thousands, and none is garbage."""
     gc.disable()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m is looked at
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what goes through all of something."""
+    for item in items:
+        if EXHAUSTIVE & set(item.path.relative_to(item.config.rootpath).parts):
+            item.add_marker(pytest.mark.exhaustive)
 
 
 def pytest_collection_finish() -> None:

@@ -127,6 +127,7 @@ def failure_of(name: str) -> Callable[[], BaseException]:
     return (lambda: RemoteError("the node broke")) if remote else (lambda: CloudError("HTTP 500"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("what", "index", "when"), POINTS, ids=[f"{w}-{EFFECTS[w][i]}-{m}" for w, i, m in POINTS])
 def test_a_change_that_fails_anywhere_is_undone_and_done_by_the_next_run(what: str, index: int, when: str) -> None:
     world = made()

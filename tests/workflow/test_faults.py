@@ -116,6 +116,7 @@ def test_a_split_is_seen_and_fails_unless_it_is_asked_to_be_borne(fault: str) ->
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of contexts that were left open
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("fault", "index", "when"), EFFECTS)
 def test_killed_at_any_effect_the_guard_puts_it_right(fault: str, index: int, when: str) -> None:
     world = made()
@@ -131,6 +132,7 @@ def test_killed_at_any_effect_the_guard_puts_it_right(fault: str, index: int, wh
     assert world.snapshot() == before
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("fault", "index", "when"), EFFECTS)
 def test_failing_at_any_effect_it_is_undone_or_said(fault: str, index: int, when: str) -> None:
     world = made()
@@ -145,6 +147,7 @@ def test_failing_at_any_effect_it_is_undone_or_said(fault: str, index: int, when
     assert world.snapshot() == before
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("fault", "index", "when"), EFFECTS)
 def test_interrupted_at_any_effect_it_is_undone_before_haos_ends(fault: str, index: int, when: str) -> None:
     world = made()

@@ -27,6 +27,8 @@ from tests.workflow.exchange import (
     settled,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 CASES = [
     *(("two", state) for state in STATES),
     ("three", "active"),

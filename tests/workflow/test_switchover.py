@@ -310,6 +310,7 @@ POINTS = [
 IDS = [f"{kind}-{index}-{effects_of(kind)[index]}-{when}" for kind, index, when in POINTS]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("kind", "index", "when"), POINTS, ids=IDS)
 def test_failing_at_every_effect_all_is_undone(kind: str, index: int, when: str) -> None:
     world = made(kind)
@@ -334,6 +335,7 @@ AFTERWARDS = [
 ]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("kind", "index", "when", "then"), AFTERWARDS, ids=lambda value: str(value))
 def test_killed_at_every_effect_the_vip_is_there_and_any_command_goes_on(
     kind: str, index: int, when: str, then: str
