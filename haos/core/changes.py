@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from haos.core.model import Address, AddressPair, FloatingIp, Port, SecurityGroup, SecurityRule
+from haos.core.names import group_name
 from haos.core.node import NodeConfig, Removal
 
 
@@ -224,7 +225,7 @@ class DeleteGroup:
 class DeleteMarkedGroups:
     """Undo of a MakeGroup of which nobody knows whether it was made: whatever is marked as made for the pair."""
 
-    name: str
+    pair: str
     reservation_id: str
 
 
@@ -312,8 +313,8 @@ def describe_undo(undo: Undo) -> str:
             return f"rules of security group {group.name} ({group.id})"
         case DeleteGroup(group_id):
             return f"security group {group_id}"
-        case DeleteMarkedGroups(name, _):
-            return f"security group {name}, if it was made"
+        case DeleteMarkedGroups(pair, _):
+            return f"security group {group_name(pair)}, if it was made"
         case AmendPort(node, port_id, _):
             return f"address pair or group on port {port_id} of {node}"
         case DeleteFloatingIp(reservation_id):

@@ -217,7 +217,7 @@ def _make_group(change: MakeGroup, plan: Plan, ledger: Ledger, ctx: Context) -> 
         try:
             ledger.group = ctx.cloud.make_group(change.name, group_mark(ledger.reservation.id), change.rules)
         except (UncertainError, LeftoverError):
-            ledger.note(DeleteMarkedGroups(change.name, ledger.reservation.id))
+            ledger.note(DeleteMarkedGroups(plan.desired.pair.name, ledger.reservation.id))
             raise
         ledger.note(DeleteGroup(ledger.group.id))
         if ledger.reserved:

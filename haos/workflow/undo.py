@@ -27,11 +27,11 @@ from haos.core.changes import (
 from haos.core.floating import leading_to, made_for
 from haos.core.leaving import leaving_tags
 from haos.core.model import Node, Port
-from haos.core.names import group_mark
 from haos.core.node import Removal
 from haos.core.record import names_more
 from haos.errors import HaosError, LeftoverError, NotFoundError, StepError
 from haos.workflow.context import Cloud, Context, NodeAgent, Reservation
+from haos.workflow.last_look import marked_groups
 from haos.workflow.leaving import Mark
 
 CREATE_HINT = "the same haos create goes on from here; haos teardown takes it all away"
@@ -121,10 +121,9 @@ def _undo(undo: Undo, nodes: dict[str, Node], ctx: Context) -> None:
                 ctx.cloud.set_rules(now, group.rules)
         case DeleteGroup(group_id):
             ctx.cloud.delete_group(group_id)
-        case DeleteMarkedGroups(name, reservation_id):
-            for group in ctx.cloud.groups_named(name):
-                if group.description == group_mark(reservation_id):
-                    ctx.cloud.delete_group(group.id)
+        case DeleteMarkedGroups(pair, reservation_id):
+            for group in marked_groups(pair, reservation_id, ctx.cloud):
+                ctx.cloud.delete_group(group.id)
         case AmendPort(node, _, amendment):
             withdraw_from_port(ctx.cloud, nodes[node].port, amendment)
         case DeleteFloatingIp(reservation_id):
