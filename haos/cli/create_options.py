@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from haos.cli.options import SSH_NAMES, as_address, as_names, option
+from haos.cli.plan_options import BEHAVIOUR, plan_options
 
 if TYPE_CHECKING:
     from haos.core.floating import FloatingWish
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 PLACEMENT, VIP, VRRP, CHECKS = "Placement", "VIP", "VRRP", "Service checks"
-VERIFICATION, BEHAVIOUR = "Verification", "Behaviour"
+VERIFICATION = "Verification"
 MODES = ("auto", "garp", "vmac")
 PROFILES = {"conservative": 1.0, "standard": 0.3, "fast": 0.1, "fastest": 0.05}
 """Must be what haos.workflow.request and haos.core.vrrp know (tests/cli); here so that --help imports nothing."""
@@ -190,15 +191,7 @@ _PROOF = (
         is_flag=True,
         help="If it fails, leave what was made for a look, instead of undoing it.",
     ),
-    option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before changes are made."),
-    option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show the plan and change nothing."),
-    option("--exit-code", section=BEHAVIOUR, is_flag=True, help="With --dry-run: exit 3 if there are changes."),
-    option(
-        "--explain",
-        section=BEHAVIOUR,
-        is_flag=True,
-        help="Print the openstack and ssh commands that do the same by hand, and change nothing.",
-    ),
+    plan_options,
 )
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from haos.cli.create_options import BEHAVIOUR, PROBE_HELP
+from haos.cli.create_options import PROBE_HELP
 from haos.cli.durations import Duration
 from haos.cli.options import Command, Settings, common_options, list_options, option, pair_argument, ssh_options
+from haos.cli.plan_options import BEHAVIOUR
 from haos.view.style import Style
 from haos.workflow.faults import DEFAULT, FAULTS
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from haos.cli.create_options import BEHAVIOUR
+from haos.cli.create_options import split_ssh
 from haos.cli.options import (
     Command,
     Settings,
@@ -17,6 +18,7 @@ from haos.cli.options import (
     show_options,
     ssh_options,
 )
+from haos.cli.plan_options import BEHAVIOUR, plan_options
 from haos.view.style import Style
 
 if TYPE_CHECKING:
@@ -51,15 +53,7 @@ RECORD = "A record that was lost"
     is_flag=True,
     help="Try a failover and a failback afterwards; without it the VIP is not moved.",
 )
-@option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before anything is changed.")
-@option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show what would be done and change nothing.")
-@option("--exit-code", section=BEHAVIOUR, is_flag=True, help="With --dry-run: exit 3 if there is something to do.")
-@option(
-    "--explain",
-    section=BEHAVIOUR,
-    is_flag=True,
-    help="Print the openstack and ssh commands that do the same by hand, and change nothing.",
-)
+@plan_options
 @ssh_options
 @show_options
 @common_options
@@ -67,20 +61,8 @@ RECORD = "A record that was lost"
 def command(
     settings: Settings,
     /,
-    pair: str | None,
-    observer: str | None,
-    rebuild_record: bool,
-    network: str | None,
-    nodes: tuple[str, ...] | None,
-    as_on: str | None,
-    no_verify: bool,
-    verify_failover: bool,
-    yes: bool,
-    dry_run: bool,
-    exit_code: bool,
-    explain: bool,
     style: Style,
-    **ssh: Any,
+    **options: Any,
 ) -> int:
     """Bring a pair back to what its record says.
 
@@ -95,66 +77,92 @@ def command(
       haos repair web --dry-run -v
       haos repair web --rebuild-record --network web_net --nodes web1,web2
     """
-    if not rebuild_record and (network or nodes or as_on):
-        raise click.UsageError("--network, --nodes and --as-on go with --rebuild-record")
-    if rebuild_record and not (network and nodes):
-        raise click.UsageError("--rebuild-record goes with --network and --nodes")
-    if exit_code and not dry_run:
-        raise click.UsageError("--exit-code goes with --dry-run")
-    if no_verify and verify_failover:
-        raise click.UsageError("--no-verify and --verify-failover contradict each other; leave one of them out")
-    from haos.cli.asking import confirm_changes
     from haos.cli.session import session
-    from haos.view.explain_repair import show_repair_explanation
     from haos.view.formats import refuse_unknown
-    from haos.view.repair import COLUMNS, EXIT_BEYOND, show_repair_plan, show_repaired
-    from haos.workflow.repair import prepare, repair
+    from haos.view.repair import COLUMNS
 
+    others, ssh = split_ssh(options)
+    said = _Said(style=style, **others)
+    said.refuse_contradictions()
     refuse_unknown(COLUMNS, style)
     with session(settings, ssh) as run:
-        if network and nodes:
-            ended = _rebuild(pair, network, nodes, as_on, run, style, yes=yes, dry_run=dry_run, explain=explain)
-            if dry_run or explain:
-                return 3 if exit_code and ended.changes else 0
+        pair = said.pair
+        if said.rebuild_record:
+            ended = _rebuild(said, run)
+            if said.dry_run or said.explain:
+                return 3 if said.exit_code and ended.changes else 0
             pair = ended.pair.name
-        prepared = prepare(pair, observer, run.context, verify=not no_verify, verify_failover=verify_failover)
-        run.remember(prepared.pair.name)
-        if explain:
-            return show_repair_explanation(prepared, run.console, run.logins(prepared.place.nodes))
-        show_repair_plan(prepared, run.console, style, verbose=run.verbose)
-        if dry_run:
-            return EXIT_BEYOND if prepared.beyond else 3 if exit_code and prepared.steps else 0
-        if prepared.steps:
-            confirm_changes(yes=yes)
-        repaired = repair(
-            prepared, run.context, lambda again: show_repair_plan(again, run.console, style, verbose=run.verbose)
-        )
-        return show_repaired(repaired, run.console, style)
+        return _repair(pair, said, run)
 
 
-def _rebuild(
-    pair: str | None,
-    network: str,
-    nodes: tuple[str, ...],
-    as_on: str | None,
-    run: Run,
-    style: Style,
-    *,
-    yes: bool,
-    dry_run: bool,
-    explain: bool,
-) -> RebuiltRecord:
+@dataclass(frozen=True)
+class _Said:
+    """What was said on the command line."""
+
+    style: Style
+    pair: str | None
+    observer: str | None
+    rebuild_record: bool
+    network: str | None
+    nodes: tuple[str, ...] | None
+    as_on: str | None
+    no_verify: bool
+    verify_failover: bool
+    yes: bool
+    dry_run: bool
+    exit_code: bool
+    explain: bool
+
+    def refuse_contradictions(self) -> None:
+        """Raise click.UsageError for options that do not go with each other."""
+        if not self.rebuild_record and (self.network or self.nodes or self.as_on):
+            raise click.UsageError("--network, --nodes and --as-on go with --rebuild-record")
+        if self.rebuild_record and not (self.network and self.nodes):
+            raise click.UsageError("--rebuild-record goes with --network and --nodes")
+        if self.exit_code and not self.dry_run:
+            raise click.UsageError("--exit-code goes with --dry-run")
+        if self.no_verify and self.verify_failover:
+            raise click.UsageError("--no-verify and --verify-failover contradict each other; leave one of them out")
+
+
+def _repair(pair: str | None, said: _Said, run: Run) -> int:
+    """Bring the pair back, unless that is only to be shown; returns the exit code."""
+    from haos.cli.asking import confirm_changes
+    from haos.view.explain_repair import show_repair_explanation
+    from haos.view.repair import EXIT_BEYOND, show_repair_plan, show_repaired
+    from haos.workflow.repair import prepare, repair
+    from haos.workflow.repair_plan import RepairPlan
+
+    def show(planned: RepairPlan) -> None:
+        show_repair_plan(planned, run.console, said.style, verbose=run.verbose)
+
+    verify, verify_failover = not said.no_verify, said.verify_failover
+    prepared = prepare(pair, said.observer, run.context, verify=verify, verify_failover=verify_failover)
+    run.remember(prepared.pair.name)
+    if said.explain:
+        return show_repair_explanation(prepared, run.console, run.logins(prepared.place.nodes))
+    show(prepared)
+    if said.dry_run:
+        return EXIT_BEYOND if prepared.beyond else 3 if said.exit_code and prepared.steps else 0
+    if prepared.steps:
+        confirm_changes(yes=said.yes)
+    return show_repaired(repair(prepared, run.context, show), run.console, said.style)
+
+
+def _rebuild(said: _Said, run: Run) -> RebuiltRecord:
     """Write the record anew, unless that is only to be shown; returns what was planned."""
     from haos.cli.asking import confirm_changes
     from haos.view.rebuild import show_rebuild_explanation, show_rebuild_plan
     from haos.workflow.rebuild import plan_record, rebuild
 
-    planned = plan_record(pair, network, nodes, run.context, as_on=as_on)
-    if explain:
+    assert said.network, "it was asked for"
+    assert said.nodes, "it was asked for"
+    planned = plan_record(said.pair, said.network, said.nodes, run.context, as_on=said.as_on)
+    if said.explain:
         show_rebuild_explanation(planned, run.console)
         return planned
-    show_rebuild_plan(planned, run.console, style)
-    if planned.changes and not dry_run:
-        confirm_changes(yes=yes)
+    show_rebuild_plan(planned, run.console, said.style)
+    if planned.changes and not said.dry_run:
+        confirm_changes(yes=said.yes)
         rebuild(planned, run.context)
     return planned

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from haos.cli.create_options import BEHAVIOUR, CHECKS, PLACEMENT, VERIFICATION
+from haos.cli.create_options import CHECKS, PLACEMENT, VERIFICATION
 from haos.cli.options import Command, Settings, common_options, option, pair_argument, ssh_options
+from haos.cli.plan_options import BEHAVIOUR, plan_options
 
 
 @click.command(cls=Command)
@@ -59,15 +60,7 @@ from haos.cli.options import Command, Settings, common_options, option, pair_arg
     is_flag=True,
     help="Remove the keepalived package from the old node too, where haos installed it.",
 )
-@option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before anything is changed.")
-@option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show the plan and change nothing.")
-@option("--exit-code", section=BEHAVIOUR, is_flag=True, help="With --dry-run: exit with 3 if there are changes.")
-@option(
-    "--explain",
-    section=BEHAVIOUR,
-    is_flag=True,
-    help="Print the openstack and ssh commands that do the same by hand, and change nothing.",
-)
+@plan_options
 @ssh_options
 @common_options
 @click.pass_obj

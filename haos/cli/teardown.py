@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from haos.cli.create_options import BEHAVIOUR
 from haos.cli.options import Command, Settings, common_options, option, pair_argument, ssh_options
+from haos.cli.plan_options import BEHAVIOUR, removal_options
 
 if TYPE_CHECKING:
     from haos.cli.session import Run
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Skip nodes that cannot be reached, and list what stays on them; without it their pair is not released.",
 )
-@option("-y", "--yes", section=BEHAVIOUR, is_flag=True, help="Do not ask before anything is removed.")
-@option("--dry-run", section=BEHAVIOUR, is_flag=True, help="Show what would be removed and change nothing.")
-@option(
-    "--explain",
-    section=BEHAVIOUR,
-    is_flag=True,
-    help="Print the openstack and ssh commands that do the same by hand, and change nothing.",
-)
+@removal_options
 @ssh_options
 @common_options
 @click.pass_obj
