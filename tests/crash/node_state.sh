@@ -36,12 +36,16 @@ part() {
 
 listed /etc /usr/local /opt /root /home | part tree
 hashed /etc /root /home /run/haos /run/haos.lock /run/lock /tmp /var/tmp | part content
-# Streams and invocations are systemd's numbers for what runs; timedated is started by the bus for whoever asks for the
-# time, and ends by itself.
+# Streams and invocations are systemd's numbers for what runs, transient is where it keeps what is started by hand, and
+# stays when that has ended; timedated is started by the bus for whoever asks for the time, and ends by itself. ucf keeps
+# what it knew before of every package's files.
 listed /run /tmp /var/tmp /var/lib | grep -v -e ' /run/systemd/journal/streams/' -e ' /run/systemd/units/' \
-    -e ' /var/lib/dpkg/' -e ' /var/lib/apt/' -e systemd-timedated | part tree
-# Most of the time that all of this takes; only packages change anything there.
-[ "$WIDE" = no ] || find /usr -xdev -printf '%y %m %u %g %s %p %l\n' | sort | sha256sum | part usr
+    -e ' /run/systemd/transient $' -e ' /var/lib/dpkg/' -e ' /var/lib/apt/' -e ' /var/lib/ucf/hashfile' \
+    -e systemd-timedated | part tree
+# Most of the time that all of this takes; only packages change anything there. The size of a folder says nothing: it is
+# another one as soon as anything in it was changed, and changed back.
+[ "$WIDE" = no ] || find /usr -xdev \( -type d -printf '%y %m %u %g - %p\n' \) -o -printf '%y %m %u %g %s %p %l\n' |
+    sort | sha256sum | part usr
 dpkg-query -W -f '${db:Status-Abbrev} ${Package} ${Version}\n' | part package
 systemctl show keepalived.service \
     -p LoadState,ActiveState,SubState,UnitFileState,DropInPaths,NeedDaemonReload | part unit
