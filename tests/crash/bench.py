@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Ended:
     code: int
     output: str
     reached: tuple[Point, ...]
+    took_s: float
 
 
 class Warm:
@@ -128,10 +130,12 @@ class Bench:
         chosen = [kill.effect, kill.moment] if kill else None
         plan = {"log": str(place / "log"), "kill": chosen, "after_s": after_s}
         order = {"plan": plan, "argv": [*argv], "env": environ, "output": str(place / "output")}
+        started_s = time.monotonic()
         with self._a_warm_one() as warm:
             code = warm.run(order)
+        took_s = time.monotonic() - started_s
         assert eventually(lambda: not left_over(place), ENDED_S), f"haos {argv} left {left_over(place)}"
-        ended = Ended(code, (place / "output").read_text(), tuple(_reached(place / "log")))
+        ended = Ended(code, (place / "output").read_text(), tuple(_reached(place / "log")), took_s)
         with self._lock:
             if kill and cache.exists():
                 shutil.rmtree(self.folder / "cache", ignore_errors=True)

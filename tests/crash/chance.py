@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 
 from tests.crash.bench import KILLED, Bench
@@ -25,13 +24,11 @@ class Chances(Enumeration):
 
     def chains(self, times: int) -> str:
         """Run so many chains of kills, each ended by one undisturbed command; return the numbers."""
-        started_s = time.monotonic()
         self._undisturbed()
-        longest_s = time.monotonic() - started_s
         for number in range(times):
             self._go(Place.START)
             self._at = None
-            said = self._chain(longest_s)
+            said = self._chain()
             self._take(self._random.choice(self.flow.ways), f"chain {number} ({said})")
         self._go(Place.BARE)
         kills = sum(length * count for length, count in self._kills.items())
@@ -40,12 +37,12 @@ class Chances(Enumeration):
             f"{len(self.tally.differences)} differences"
         )
 
-    def _chain(self, longest_s: float) -> str:
+    def _chain(self) -> str:
         killed, said = 0, []
         commands = [self.flow.command, *(way.argv for way in self.flow.ways)]
         for turn in range(self._random.randint(1, LONGEST_CHAIN)):
             argv = self._random.choice(commands) if turn else self.flow.command
-            after_s = self._random.uniform(0.0, longest_s)
+            after_s = self._random.uniform(0.0, self._took_s)
             ended = self.bench.run(argv, after_s=after_s)
             killed += ended.code == KILLED
             said.append(f"{argv[0]} killed after {after_s:.2f} s" if ended.code == KILLED else f"{argv[0]} ended")

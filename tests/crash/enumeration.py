@@ -58,6 +58,7 @@ class Enumeration:
         self._at: Place | None = Place.BARE
         self._proven: dict[State, set[str]] = {}
         self._first: dict[State, Point] = {}
+        self._took_s = 0.0  # the command, undisturbed
 
     def run(self, *, every: int = 1) -> Tally:
         """Enumerate; `every` takes one point of so many, the last one always."""
@@ -84,6 +85,7 @@ class Enumeration:
         if self.flow.ends_bare:
             self._note(self.bench.becomes(self._states[Place.BARE]), "undisturbed")
         self.tally.effects = len({each.effect for each in ended.reached})
+        self._took_s = ended.took_s
         return _points(ended)
 
     def _setup(self) -> None:
