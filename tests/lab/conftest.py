@@ -12,6 +12,21 @@ import pytest
 from haos.lab import control, requirements
 from haos.lab.control import LabStatus
 
+LONGEST = [
+    f"test_{what}.py"
+    for what in (
+        "crash_teardown", "drift", "crash_create", "modes", "failover", "races", "main_job", "secrets",
+        "by_hand", "switchover", "replace_node", "neighbours",
+    )
+]  # fmt: skip
+"""Files of more than a minute, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: with --dist loadfile, a long one at the end is one that a worker waits for."""
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)) if "lab" in item.path.parts else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def lab_machine() -> None:
