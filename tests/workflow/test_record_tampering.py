@@ -9,7 +9,18 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from haos.core.intent import CloudFault, Intent
-from haos.core.model import Added, AddressPair, FixedIp, FloatingIp, Member, Mode, OwnFloatingIp, Pair, Port
+from haos.core.model import (
+    Added,
+    AddressPair,
+    FixedIp,
+    FloatingIp,
+    Member,
+    Mode,
+    OwnFloatingIp,
+    Pair,
+    Port,
+    ServiceCheck,
+)
 from haos.errors import HaosError, NotFoundError, RecordError, UnsatisfiableError
 from haos.workflow import repair, switchover
 from haos.workflow.check import check, check_pair
@@ -498,3 +509,60 @@ def test_the_project_is_the_ports_not_the_records() -> None:
     edit_port(world, project_id="somebody else")
     with pytest.raises(NotFoundError):
         status(NAME, None, context_of(world))
+
+
+KINDS = {
+    "garp": HOWTO,
+    "nopreempt": replace(HOWTO, preempt=False),
+    "vmac": replace(HOWTO, mode=ModeChoice.VMAC),
+}
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["whole", "an address pair is lost"])
+@pytest.mark.parametrize(
+    "flags",
+    [Flags(), Flags(more=Added.PAIR), Flags(more=EVERYTHING), Flags(less=Added.VMAC), Flags(less=EVERYTHING)],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_repair_weighs_what_haos_added_also_where_nodes_keep_different_checks(
+    kind: str, flags: Flags, lost: bool
+) -> None:
+    """Their files are left alone then; ports and record are not, and nothing that was there before is claimed."""
+    vip = ip_address("10.200.51.2")
+    request = replace(KINDS[kind], vip=vip, checks=(ServiceCheck("tcp:80"),))
+    world, before = made_where_pairs_were(request)
+    other, _ = made_where_pairs_were(replace(request, checks=(ServiceCheck("tcp:443"),)))
+    for node in world.nodes.values():
+        if node.instance.name == "ha_second":
+            node.files = dict(next(one for one in other.nodes.values() if one.mac == node.mac).files)
+    known = recorded(world)
+    edit_record(
+        world, members=tuple(replace(one, added=(one.added | flags.more) & ~flags.less) for one in known.members)
+    )
+    if lost:
+        port = port_of(world, "ha_second")
+        world.ports[port.id] = replace(port, pairs=())
+    files = [dict(node.files) for node in world.nodes.values()]
+    ports = {name: port_of(world, name).pairs for name in request.nodes}
+    ctx = context_of(world)
+    ended = repair.repair(repair.prepare(None, None, ctx, verify=False), ctx, lambda _: None)
+    assert "service-checks" in [one.code for one in ended.beyond]
+    assert [dict(node.files) for node in world.nodes.values()] == files
+    assert recorded(world) == known
+    assert port_of(world, "ha_first").pairs == ports["ha_first"]
+    assert any(one.ip_address == str(vip) for one in port_of(world, "ha_second").pairs)
+    teardown(None, purge=True, ctx=context_of(world))
+    assert world.snapshot() == before
+
+
+def made_where_pairs_were(request: CreateRequest) -> tuple[World, object]:
+    """Make a pair whose first node had keepalived, and both address pairs, before; return what was then, too."""
+    world = howto_world()
+    first = port_of(world, "ha_first")
+    own = AddressPair(str(request.vip), first.mac), AddressPair(str(request.vip), "00:00:5e:00:01:01")
+    world.ports[first.id] = replace(first, pairs=(*first.pairs, *own))
+    world.nodes[first.device_id].package = "2.2.7"
+    before = world.snapshot()
+    run(world, request)
+    return world, before
