@@ -155,7 +155,9 @@ def choose_way(pair: Pair, old: Departing, *, both: bool, room: bool) -> tuple[W
 def _idle(pair: Pair, old: Departing) -> str | None:
     """Say why the old node is of no use to the pair any more; None where it is at work."""
     if old.facts is None or old.sight is None:
-        return f"{old.name} is {'out of reach' if old.silent else 'gone'}"
+        if old.silent:
+            return f"{old.name} is out of reach"
+        return f"the instance of {old.name} is gone" if old.node else f"{old.name} is gone"
     waiting = (Role.BACKUP, Role.FAULT) if pair.timing.bfd else (Role.BACKUP,)
     if not old.sight.daemon_active or old.sight.role not in (Role.ACTIVE, *waiting):
         return f"{old.name} is {old.sight.role}"

@@ -141,6 +141,7 @@ def test_the_command_that_goes_on_is_said() -> None:
         (departing(free_mb=3), {}, True, False, Way.AFTER, "web1 has 3 MB left where /etc lies"),
         (Departing(pair_of().members[0], None), {}, True, False, Way.AFTER, "port 4f1c9e2a… is gone"),
         (SILENT, {}, True, False, Way.AFTER, "web1 is out of reach"),
+        (replace(SILENT, silent=None), {}, True, False, Way.AFTER, "the instance of web1 is gone"),
     ],
 )  # fmt: skip
 def test_the_new_node_joins_first_wherever_the_old_one_is_of_use_until_then(
