@@ -47,7 +47,7 @@ def drift(ctx: Context) -> None:
     first, second = (nodes[member.port_id] for member in pair.members)
     [group] = ctx.cloud.groups_named(f"haos-{pair.name}")
     [floating] = (ip for ip in ctx.cloud.floating_ips() if ip.port_id == reservation.id)
-    ctx.fleet.node(first.instance).remove(Removal(pair.name, pair.vip, None, purge_package=True))
+    ctx.fleet.node(second.instance).remove(Removal(pair.name, pair.vip, None, purge_package=True))
     ctx.cloud.amend_port(first.port, PortAmendment(remove_pairs=first.port.pairs, remove_groups=(group.id,)))
     ctx.cloud.set_rules(group, ())
     ctx.cloud.release_floating_ip(floating)
