@@ -42,7 +42,12 @@ def config_for(node: Node, pair: Pair = WEB, source: Address = SOURCE, peer: Add
 def bring_up(node: Node, box: Sandbox, pair: Pair = WEB) -> None:
     node.configure(config_for(node, pair))
     node.activate()
-    box.until(lambda: node.sight(pair.name, pair.vip).role is Role.ACTIVE, f"{pair.name} Active")
+
+    def is_up() -> bool:
+        sight = node.sight(pair.name, pair.vip)  # keepalived calls itself Active a moment before it adds the VIP
+        return sight.role is Role.ACTIVE and sight.holds_vip
+
+    box.until(is_up, f"{pair.name} Active")
 
 
 def spoilt(config: NodeConfig, old: str, new: str) -> NodeConfig:

@@ -33,7 +33,7 @@ class Chances(Enumeration):
         self._go(Place.BARE)
         kills = sum(length * count for length, count in self._kills.items())
         return (
-            f"{self.flow.name} at random times: {times} chains of 1 to {LONGEST_CHAIN} runs, {kills} of them killed; "
+            f"{self.flow.name} at random times: {times} chains of 1 to {LONGEST_CHAIN} runs, {kills} runs killed; "
             f"{len(self.tally.differences)} differences"
         )
 
