@@ -83,14 +83,12 @@ def test_files_carry_their_modes_and_no_temporary_ones_stay(box: Sandbox, node: 
 
 def test_modes_and_owners_that_somebody_changed_are_seen_and_put_back(box: Sandbox, node: Node) -> None:
     config = config_for(node)
-    node.configure(config)
-    node.activate()
+    bring_up(node, box)
     before = box.snapshot()
     folder, pair = HAOS_FOLDER, f"{HAOS_FOLDER}/web.conf"
     box.sh(f"chmod 666 {pair} && chown 1000:1000 {RELEASE_PATH} && chmod 777 {folder}")
     assert set(ill_kept(config, node.facts(MAC))) == {folder, pair, RELEASE_PATH}
-    node.configure(config)
-    node.activate()
+    bring_up(node, box)
     assert config_current(config, node.facts(MAC))
     assert box.snapshot() == before
 
