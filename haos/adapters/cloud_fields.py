@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar
+from uuid import UUID
 
 from haos.core.model import Address, Network
 from haos.errors import CloudError
@@ -93,6 +94,15 @@ class Fields:
         value = self._typed(field, str, default)
         if not value and default is None:
             raise self.wrong(field, "is empty")
+        return value
+
+    def uuid(self, field: str) -> str:
+        """Return a UUID as it is spelled there."""
+        value = self.text(field)
+        try:
+            UUID(value)
+        except ValueError:
+            raise self.wrong(field, f"is {_shown(value)}") from None
         return value
 
     def choice(self, field: str, *values: str) -> str:

@@ -77,7 +77,7 @@ def port(body: Json) -> Port:
     fields = Fields(body, "port")
     mac = fields.mac("mac_address").lower()
     return Port(
-        id=fields.text("id"),
+        id=fields.uuid("id"),  # a record spells it by its bytes
         network_id=fields.text("network_id"),
         project_id=_project(fields),
         mac=mac,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from haos.adapters import cloud_parse as parse
 from haos.core.model import AddressPair, Port, Quota, SecurityRule
 from haos.core.security import pair_rules
+from haos.errors import CloudError
 from haos.workflow.context import PortAmendment
 from tests.adapters.cloud_double import FIRST, NETWORK, PROJECT, fixture
 
@@ -112,8 +113,14 @@ def test_pairs_of_a_port_always_have_a_mac() -> None:
 
 def test_a_bare_port_is_understood() -> None:
     bare: dict[str, Any] = {"fixed_ips": [], "allowed_address_pairs": [], "security_groups": []}
-    body = {"id": "p", "network_id": "n", "tenant_id": "t", "mac_address": "FA:16:3E:00:00:01", **bare}
-    assert parse.port(body) == Port("p", "n", "t", "fa:16:3e:00:00:01", ())
+    body = {"id": FIRST, "network_id": "n", "tenant_id": "t", "mac_address": "FA:16:3E:00:00:01", **bare}
+    assert parse.port(body) == Port(FIRST, "n", "t", "fa:16:3e:00:00:01", ())
+
+
+@pytest.mark.parametrize("spoilt", ["p", " ", f"{FIRST}0"])
+def test_a_port_whose_id_no_record_could_spell_is_refused(spoilt: str) -> None:
+    with pytest.raises(CloudError, match="did not answer as the API does: id is"):
+        parse.port({**fixture("neutron/reservation")["port"], "id": spoilt})
 
 
 def test_a_subnet_with_everything() -> None:

@@ -173,7 +173,7 @@ def test_a_refusal_for_now_is_repeated_without_looking(cloud: OpenStackCloud, mo
 
 
 def reservation(**fields: Any) -> Port:
-    return parse.port({**MADE, "id": "x", "revision_number": 4, **fields})
+    return replace(parse.port({**MADE, "revision_number": 4, **fields}), id="x")
 
 
 def test_describe(cloud: OpenStackCloud, mock: requests_mock.Mocker) -> None:
