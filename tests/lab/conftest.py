@@ -11,6 +11,7 @@ import pytest
 
 from haos.lab import control, requirements
 from haos.lab.control import LabStatus
+from tests.lab.main_job import NODES, cloud, eventually, neutron_state, node_state
 
 LONGEST = [
     f"test_{what}.py"
@@ -55,6 +56,31 @@ def lab(lab_machine: None) -> Iterator[LabStatus]:
     """The session's lab, of the default fabric, as it was when it came up."""
     with running("ovs") as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def left_as_found(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a module that leaves something in the session's lab: in which order others come after it is chance.
+
+    Networks of its own may stay, with what is on them: nothing takes them for the lab's.
+    """
+    shared = {"lab_name", "lab_with"}
+    here = [item for item in request.session.items if item.path == request.path]
+    if not any(shared.intersection(getattr(item, "fixturenames", ())) for item in here):
+        yield
+        return
+    name = request.getfixturevalue("lab_name")
+
+    def state() -> object:
+        neutron = neutron_state(name)
+        [ha_lab] = cloud(name).network.networks(name="ha_lab")
+        ports = {key: port for key, port in neutron["ports"].items() if port["network_id"] == ha_lab.id}
+        return ports, neutron["groups"], {node: node_state(name, node) for node in (*NODES, "observer")}
+
+    before = state()
+    yield
+    eventually(lambda: state() == before)
+    assert state() == before, f"{request.path.name} has left something behind"
 
 
 @pytest.fixture(scope="module")

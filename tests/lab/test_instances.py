@@ -23,9 +23,7 @@ def node(lab_name: str) -> Iterator[str]:
     """An instance of these tests' own."""
     control.add_instance(lab_name, "node")
     yield "node"
-    connection = cloud(lab_name)
-    connection.compute.delete_server(connection.compute.find_server("node"))
-    assert eventually(lambda: "node" not in [each.name for each in control.status(lab_name).instances])
+    delete(lab_name, "node")
 
 
 def logs_in(lab: str, node: str) -> bool:
@@ -170,8 +168,7 @@ def test_second_network_and_ipv6(lab_name: str) -> None:
     assert [each["ifname"] for each in addresses] == ["lo", "ens3", "ens4", "ens5"]
     for gateway in ("10.200.52.1", "2001:db8:51::1"):
         assert " 0% packet loss" in on(lab_name, "wide", f"ping -c 1 -W 2 {gateway}")
-    connection = cloud(lab_name)
-    connection.compute.delete_server(connection.compute.find_server("wide"))
+    delete(lab_name, "wide")
 
 
 def test_an_instance_without_ipv4_boots_and_is_reached_through_its_network(lab_name: str) -> None:
@@ -187,7 +184,8 @@ def test_an_instance_without_ipv4_boots_and_is_reached_through_its_network(lab_n
     assert len(both.floating) == 1
     assert " 0% packet loss" in on(lab_name, "both", f"ping -c 1 -W 2 {only.addresses[0]}")
     assert "SSH-2.0" in on(lab_name, "both", f"exec 3<>/dev/tcp/{only.addresses[0]}/22; head -c 7 <&3")
-    delete(lab_name, "only", "both")
+    delete(lab_name, "only")
+    delete(lab_name, "both")
 
 
 def test_instances_after_another_subnet_have_an_address_of_each_version(lab_name: str) -> None:
@@ -200,10 +198,15 @@ def test_instances_after_another_subnet_have_an_address_of_each_version(lab_name
     delete(lab_name, "twofold")
 
 
-def delete(lab: str, *names: str) -> None:
-    compute = cloud(lab).compute
-    for name in names:
-        compute.delete_server(compute.find_server(name))
+def delete(lab: str, name: str) -> None:
+    """Delete an instance, and the ports that were made for it: like Nova, the lab leaves those."""
+    compute, network = cloud(lab).compute, cloud(lab).network
+    server = compute.find_server(name)
+    ports = list(network.ports(device_id=server.id))
+    compute.delete_server(server)
+    assert eventually(lambda: name not in [each.name for each in control.status(lab).instances])
+    for port in ports:
+        network.delete_port(port)
 
 
 def act(lab: str, node: str, order: Callable[[Any, Any], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from haos.core.record import port_code
-from tests.lab.main_job import CREATE, NODES, cloud, haos, neutron_state, node_state, on
+from tests.lab.main_job import CREATE, NODES, cloud, eventually, haos, neutron_state, node_state, on
 from tests.lab.refusals import only_reads, refused
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240)]
@@ -37,6 +37,8 @@ def made(lab_name: str) -> Iterator[Made]:
     """A pair; the last test has torn it down, if it was reached."""
     before = Made(lab_name, neutron_state(lab_name), states(lab_name))
     haos(lab_name, *CREATE, "--preempt-delay", "1", "--no-verify")
+    active = f"ip -o address show to {vip(lab_name)}"
+    assert eventually(lambda: on(lab_name, "ha_first", active) != "" and on(lab_name, "ha_second", active) == "")
     yield before
     haos(lab_name, *REBUILD, "--no-verify", code=None)
     haos(lab_name, "teardown", "--purge", code=None)
@@ -56,8 +58,10 @@ def port_of(lab: str, name: str) -> str:
 def edited(lab: str, old: str, new: str) -> Iterator[None]:
     """Have the record edited as anybody in the project can, and put back."""
     good = describe(lab, lambda text: text.replace(old, new))
-    yield
-    assert describe(lab, lambda _: good) != good
+    try:
+        yield
+    finally:
+        assert describe(lab, lambda _: good) != good
 
 
 def describe(lab: str, edit: Callable[[str], str]) -> str:

@@ -148,7 +148,7 @@ def test_reading_with_the_rules_for_reading(
         assert json.loads(reader.haos("list", "-f", "json").partition("\n\n")[0])
         reader.haos("status", "-".join(NODES))
         reader.haos("check", "-".join(NODES))
-        refused = reader.haos("teardown", "-".join(NODES), "--yes", code=6)
+        refused = reader.haos("teardown", "-".join(NODES), "--yes", "--purge", code=6)
         assert "the application credential's access rules lack" in " ".join(refused.split())
     finally:
         least.haos("teardown", "-".join(NODES), "--yes", "--purge")
