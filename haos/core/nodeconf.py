@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 
 from haos.core import record, service
 from haos.core.guestnet import keep_files, keep_path
@@ -23,6 +24,7 @@ from haos.core.model import Address, Mode, Node, Pair, ServiceCheck
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.render import check_files, drop_in, pair_file, release_script
 
+_PEERS = re.compile(r"^    unicast_peer \{\n((?: {8}[0-9a-fA-F.:]+\n)+)    \}$", re.MULTILINE)
 FOLDER_KEPT = "750 0 0"
 """Mode, owner and group of haos's folder on a node, as configure.sh gives them."""
 
@@ -112,6 +114,15 @@ def mode_on(pair: str, facts: NodeFacts) -> Mode | None:
     if text is None:
         return None
     return Mode.VMAC if re.search(r"^# haos-vmac: ", text, re.MULTILINE) else Mode.GARP
+
+
+def peers_there(pair: str, facts: NodeFacts) -> tuple[Address, ...]:
+    """Return the peers that a node's own file names for a pair, in its order; none where it cannot be read."""
+    named = _PEERS.search(facts.pair_files.get(pair, ""))
+    try:
+        return tuple(ip_address(word) for word in named[1].split()) if named else ()
+    except ValueError:
+        return ()
 
 
 def configs_there(pair: Pair, nodes: Sequence[Node], facts: Mapping[str, NodeFacts]) -> dict[str, NodeConfig]:

@@ -5,10 +5,8 @@ What a step leaves behind is worked out here, so that all of them can be shown b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import TypeAlias
 
 from haos.core import record
@@ -25,12 +23,11 @@ from haos.core.keepalived import DROP_IN_PATH, HAOS_FOLDER, MAIN_PATH, RELEASE_P
 from haos.core.model import Added, Node, Pair, Port, SecurityGroup
 from haos.core.names import group_mark, group_name
 from haos.core.node import NodeConfig, NodeFacts, NodeFile, Removal
-from haos.core.nodeconf import files_there, node_config
+from haos.core.nodeconf import files_there, node_config, peers_there
 from haos.core.plan import Desired, Plan, Seen, added_pairs, has_pair, make_plan, missing_pairs
 from haos.core.replace import Exchange, Way
 from haos.core.security import pair_rules, rule_changes
 
-_PEERS = re.compile(r"^    unicast_peer \{\n((?: {8}[0-9a-fA-F.:]+\n)+)    \}$", re.MULTILINE)
 GROUP_TO_BE = "SECURITY_GROUP_ID"
 """Stands for what Neutron will choose."""
 
@@ -275,6 +272,4 @@ def as_it_lies(config: NodeConfig, facts: NodeFacts) -> NodeConfig | None:
     if config.pair not in facts.pair_files or config.pair in facts.withdrawn:
         return None
     files = (NodeFile(file.path, there[file.path], file.mode) for file in config.files if file.path in there)
-    named = _PEERS.search(facts.pair_files[config.pair])
-    peers = tuple(ip_address(word) for word in named[1].split()) if named else config.peers
-    return replace(config, files=tuple(files), peers=peers)
+    return replace(config, files=tuple(files), peers=peers_there(config.pair, facts) or config.peers)

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from haos.core import service
 from haos.core.floating import drift, leading_to, own_of
 from haos.core.intent import naming, restore_hint
+from haos.core.keepalived import pair_path
 from haos.core.model import Added, Member, Mode, Node, Pair, Role, virtual_mac
 from haos.core.names import default_name, group_mark
 from haos.core.node import NodeFacts
-from haos.core.nodeconf import differences, ill_kept, node_config
-from haos.core.outage import Verdict
+from haos.core.nodeconf import differences, ill_kept, node_config, peers_there
 from haos.core.plan import missing_pairs
 from haos.core.power import wake
 from haos.core.replace import goes_on
 from haos.core.security import Barred, barred, pair_rules, same_rules
-from haos.core.sighting import Observation, judge_observation, stale_entry
+from haos.core.sighting import Observation, judge_observation
 from haos.core.status import CloudView, NodeStatus, NodeView, PairStatus, Silent, Trouble
+from haos.core.troubles_observer import observer_troubles
 from haos.core.witness import doubts, in_words, names_on, remedy, unsure_of
+
+
+@dataclass(frozen=True)
+class _Remedies:
+    """The commands that end what is wrong: in general, and where a node's files are to be written."""
+
+    mend: str
+    files: str
 
 
 def judge_pair(
@@ -34,7 +43,10 @@ def judge_pair(
     pair, of_record = view.pair, tuple(_record_troubles(view, looks))
     doubted = next((trouble.remedy for trouble in of_record if trouble.grave), None)  # repair does nothing by it
     mend = doubted or mend_command(view, observer_ref)
-    rows = tuple(_row(member, view, looks.get(member.port_id), mend) for member in pair.members)
+    lost = next((member.port_id for member in pair.members if member.port_id not in view.nodes), None)
+    # Each node's file names all the others: without one of them there is nothing to write but another in its place.
+    helps = _Remedies(mend, doubted or (replace_command(view, lost) if lost else mend))
+    rows = tuple(_row(member, view, looks.get(member.port_id), helps) for member in pair.members)
     status = PairStatus(pair, rows, observation, floating=leading_to(view.reservation.id, view.floating))
     names = macs_of_nodes(view, status.active)
     of_nodes = [trouble for row in rows for trouble in row.troubles]
@@ -48,7 +60,7 @@ def judge_pair(
         return replace(status, troubles=(*status.troubles, missing))
     holder = status.active if all(row.holds_vip == (row.name == status.active) for row in rows) else None
     verdict, reason = judge_observation(observation, pair.vip, holder, names)
-    seen = tuple(_observer_troubles(observation, verdict, reason, names, view))
+    seen = tuple(observer_troubles(observation, verdict, reason, names, view))
     return replace(status, verdict=verdict, reason=reason, troubles=(*status.troubles, *seen))
 
 
@@ -81,7 +93,7 @@ def macs_of_nodes(view: CloudView, active: str | None) -> dict[str, str]:
     return names
 
 
-def _row(member: Member, view: CloudView, look: NodeView | Silent | None, mend: str) -> NodeStatus:
+def _row(member: Member, view: CloudView, look: NodeView | Silent | None, helps: _Remedies) -> NodeStatus:
     node = view.nodes.get(member.port_id)
     if node is None:
         return _gone(member, view)
@@ -100,14 +112,14 @@ def _row(member: Member, view: CloudView, look: NodeView | Silent | None, mend: 
         port_security=node.port.port_security,
         pair_admitted=not lacking,
         vrrp_admitted=not held,
-        troubles=tuple(_cloud_troubles(node, [pair.ip_address for pair in lacking], held, mend)),
+        troubles=tuple(_cloud_troubles(node, [pair.ip_address for pair in lacking], held, helps.mend)),
     )
     if isinstance(look, NodeView):
-        return _with_view(row, member, node, view, look, mend)
+        return _with_view(row, member, node, view, look, helps)
     silent = look or Silent("nobody has asked it yet")
     unheard = Trouble("unreachable", node.name, silent.reason, silent.remedy)
     if silent.fingerprints:
-        unheard = Trouble("rebuilt", node.name, silent.reason, mend)
+        unheard = Trouble("rebuilt", node.name, silent.reason, helps.mend)
     known = any(trouble.code == "instance" for trouble in row.troubles)
     return row if known else replace(row, troubles=(*row.troubles, unheard))
 
@@ -142,7 +154,9 @@ def _barred_words(held: tuple[Barred, ...]) -> str:
     return f"its port's security groups do not let {' and '.join(flows)} pass {where}"
 
 
-def _with_view(row: NodeStatus, member: Member, node: Node, view: CloudView, look: NodeView, mend: str) -> NodeStatus:
+def _with_view(
+    row: NodeStatus, member: Member, node: Node, view: CloudView, look: NodeView, helps: _Remedies
+) -> NodeStatus:
     facts, sight = look.facts, look.sight
     config, words = _config(member, node, view, facts)
     found = replace(
@@ -154,10 +168,10 @@ def _with_view(row: NodeStatus, member: Member, node: Node, view: CloudView, loo
         keepalived_running=sight.daemon_active,
         config=config,
     )
-    troubles = [*row.troubles, *_config_troubles(found, words, facts, mend)]
+    troubles = [*row.troubles, *_config_troubles(found, words, facts, helps)]
     troubles += _test_troubles(found, view.pair, facts)
     troubles += _weight_troubles(found, view.pair, facts)
-    return replace(found, troubles=(*troubles, *_role_troubles(found, view.pair, mend)))
+    return replace(found, troubles=(*troubles, *_role_troubles(found, view.pair, helps.mend)))
 
 
 def _config(member: Member, node: Node, view: CloudView, facts: NodeFacts) -> tuple[str, str | None]:
@@ -169,9 +183,13 @@ def _config(member: Member, node: Node, view: CloudView, facts: NodeFacts) -> tu
         return "withdrawn", "its configuration is withdrawn: the file is moved aside"
     if pair.name not in facts.pair_files:
         return "missing", "its configuration is missing"
-    if len(view.nodes) < len(pair.members):
-        return "unknown", None  # what it should be cannot be told without the missing peer's address
     peers = tuple(peer.address for peer in view.members if peer is not node)
+    if len(view.nodes) < len(pair.members):
+        named = peers_there(pair.name, facts)
+        # The address of the one that is gone is known from this file alone.
+        if len(named) != len(pair.members) - 1 or not set(peers) < set(named):
+            return "differs", f"its configuration differs: {pair_path(pair.name)}"
+        peers = named
     kept = replace(pair, checks=service.checks_of(facts.pair_files[pair.name]))
     wanted = node_config(kept, facts, member_index=pair.members.index(member), source=node.address, peers=peers)
     ill = ill_kept(wanted, facts)
@@ -179,9 +197,10 @@ def _config(member: Member, node: Node, view: CloudView, facts: NodeFacts) -> tu
     return ("differs", f"its configuration differs: {', '.join(differing)}") if differing else ("ok", None)
 
 
-def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, mend: str) -> Iterator[Trouble]:
+def _config_troubles(row: NodeStatus, words: str | None, facts: NodeFacts, helps: _Remedies) -> Iterator[Trouble]:
+    mend = helps.mend
     if words is not None:
-        yield Trouble("config", row.name, words, mend)
+        yield Trouble("config", row.name, words, helps.files)
     if facts.pending:
         yield Trouble("reload", row.name, "keepalived was not told of its last change of configuration", mend)
     if facts.keepalived is None:
@@ -293,35 +312,3 @@ def _floating_troubles(view: CloudView, mend: str) -> Iterator[Trouble]:
         mine = own_of(pair.floating, pair.reservation_id, view.floating)
         free = mine is not None and mine.port_id is None
         yield Trouble("floating-ip", "", lost, mend if free else f"{create_command(view)} --floating-ip")
-
-
-def _taken(mac: str, view: CloudView) -> Trouble:
-    """Say who answers for the VIP and is no node, as far as the network's ports tell."""
-    port = next((port for port in view.ports if port.mac == mac), None) or next(
-        (port for port in view.ports if any(pair.mac_address.lower() == mac for pair in port.pairs)), None
-    )
-    who, remedy = "no port of this network has that address", f"find {mac} on the network and take the VIP off there"
-    if port is not None:
-        whose = {"": "plugged in nowhere"}.get(port.device_id, f"of {port.device_owner or 'device'} {port.device_id}")
-        who, remedy = (
-            f"that is port {port.id}, {whose}",
-            f"take {view.pair.vip} off there: openstack port show {port.id}",
-        )
-    return Trouble("vip-taken", "", f"{view.pair.vip} is answered by {mac}, which is no node's: {who}", remedy)
-
-
-def _observer_troubles(
-    seen: Observation, verdict: Verdict, reason: str, names: Mapping[str, str], view: CloudView
-) -> Iterator[Trouble]:
-    name = seen.observer
-    strangers = sorted({mac for mac in (seen.echo_from, *seen.arp_from) if mac} - {*names, view.reservation.mac})
-    yield from (_taken(mac, view) for mac in strangers)
-    if verdict is not Verdict.PASS and not strangers:
-        yield Trouble("observer", name if verdict is Verdict.UNKNOWN else "", reason, seen.hint)
-    if told := stale_entry(seen, names):
-        yield Trouble("neighbour", name, f"its neighbour entry led to {told}, who does not hold the VIP", grave=False)
-    if seen.lost is None and "+" not in seen.method:
-        sees = "which node answers, nor who a new client is led to" if seen.method == "ping" else (
-            "who a new client is led to")  # fmt: skip
-        yield Trouble("observer-blind", name, f"it probes by {seen.method} and does not see {sees}",
-                      "give it sudo without a password, and python3", grave=False)  # fmt: skip

@@ -37,13 +37,20 @@ from haos.core.changes import (
     UpdateRecord,
     describe_undo,
 )
-from haos.core.model import Node, Pair, Port
+from haos.core.model import Node, Pair
 from haos.core.names import floating_mark, group_mark
 from haos.core.node import NodeConfig, Removal
 from haos.core.plan import Plan, Seen
 from haos.errors import HaosError, LeftoverError, UncertainError
 from haos.workflow.context import Context
-from haos.workflow.last_look import amendment_of, look_again, rival_groups, sweeping, torn_down
+from haos.workflow.last_look import (
+    amendment_of,
+    look_again,
+    rival_groups,
+    rival_reservations,
+    sweeping,
+    torn_down,
+)
 from haos.workflow.ledger import Ledger
 from haos.workflow.packages import telling_who_holds_it_up
 from haos.workflow.parallel import for_each
@@ -178,18 +185,7 @@ def _reserve(change: ReserveVip, ledger: Ledger, ctx: Context) -> None:
             raise
         ledger.reservation = port
         ledger.note(DeletePort(port.id))
-
-        def rivals() -> dict[str, Port]:
-            return {
-                other.id: other
-                for other in ctx.cloud.reservations()
-                if other.id != port.id
-                and other.device_id == wanted.device_id
-                and other.network_id == wanted.network_id
-                and other.project_id == port.project_id
-            }
-
-        if gives_way_to(port.id, rivals, ctx) is not None:
+        if gives_way_to(port.id, lambda: rival_reservations(port, ctx.cloud), ctx) is not None:
             raise LostRaceError(f"{wanted.device_id} was made by somebody else at the same time")
 
 

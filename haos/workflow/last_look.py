@@ -107,6 +107,15 @@ def amendment_of(change: AdmitVip | DismissVip, ledger: Ledger) -> PortAmendment
             return PortAmendment(remove_pairs=pairs, remove_groups=groups)
 
 
+def rival_reservations(port: Port, cloud: Cloud) -> dict[str, Port]:
+    """List what others have reserved for the same name, beside this run's port (1 request)."""
+
+    def place(one: Port) -> tuple[object, ...]:
+        return one.device_id, one.network_id, one.project_id
+
+    return {one.id: one for one in cloud.reservations() if one.id != port.id and place(one) == place(port)}
+
+
 def rival_groups(ledger: Ledger, desired: Desired, cloud: Cloud) -> dict[str, SecurityGroup]:
     """List what others have made as the pair's own group, beside this run's (1 request)."""
     assert ledger.reservation is not None, "a group is made for a reservation"

@@ -85,9 +85,7 @@ def prepare(
         request = request_of(examined.view.pair, examined.view.members, observer)
         try:
             return plan_repair(examined, replace(request, verify=verify, verify_failover=verify_failover), ctx)
-        except (
-            RecordError
-        ):  # another run may have changed the pair between the look at the cloud and that at the nodes
+        except RecordError:  # another run may have changed the pair since the look at the cloud
             if not left:
                 raise
             ctx.clock.sleep(LOOK_PAUSE_S)

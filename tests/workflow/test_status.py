@@ -194,10 +194,40 @@ def test_a_node_gone(world: World) -> None:
     del world.instances[second.instance.id], world.nodes[second.instance.id]
     seen = status(None, None, context_of(world))
     assert not seen.healthy
-    assert seen.nodes[0].config == "unknown"
+    assert seen.nodes[0].config == "ok"
     assert [str(trouble) for trouble in seen.troubles if trouble.code == "gone"] == [
         f"the instance of port {port_of(world, second).id} is gone"
     ]
+
+
+@pytest.mark.parametrize("bfd", [False, True])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    priority 240\n", "    priority 24\n"),
+        ("        10.200.51.33\n", "        10.200.51.33\n        10.200.51.77\n"),
+        ("        10.200.51.33\n", "        10.200.51.333\n"),
+        ("    unicast_peer {\n", "    unicast_peer {  # edited\n"),
+    ],
+)
+def test_a_file_that_was_edited_is_seen_where_another_node_is_gone(old: str, new: str, bfd: bool) -> None:
+    world = howto_world()
+    ctx = context_of(world)
+    create(prepare(replace(HOWTO, bfd=bfd), ctx), ctx, lambda _: None)
+    first, second = nodes(world)
+    lost = port_of(world, second).id
+    del world.instances[second.instance.id], world.nodes[second.instance.id]
+    [(pair, config)] = first.files.items()
+    path = f"/etc/keepalived/haos.d/{pair}.conf"
+    texts = {file.path: file.text for file in config.files}
+    assert old in texts[path]
+    files = tuple(replace(file, text=texts[file.path].replace(old, new)) for file in config.files)
+    first.files[pair] = replace(config, files=files)
+    [row, _] = status(None, None, ctx).nodes
+    assert row.config == "differs"
+    [trouble] = [one for one in row.troubles if one.code == "config"]
+    assert trouble.reason == f"its configuration differs: {path}"
+    assert trouble.remedy == f"haos replace-node ha_first-ha_second --old {lost} --new INSTANCE"
 
 
 def test_no_instance_is_left(world: World) -> None:
