@@ -1,4 +1,4 @@
-"""What the workflows need of the world, as Protocols; `haos.adapters` and `tests/fakes.py` provide them."""
+"""What the workflows need of the world, as Protocols; `haos.adapters` and `tests/fakes` provide them."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ from haos.workflow.create import Prepared, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
 from tests.adapters.test_cloud_floating import SPARE
 from tests.cli.conftest import Haos
-from tests.fake_floating import add_floating_ip
 from tests.fakes import World, context_of
+from tests.fakes.floating import add_floating_ip
 
 CREATE = ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--name", "web")
 NASTY = "a b;$(touch run)'\"\n`touch run`"

@@ -16,8 +16,8 @@ from haos.core.floating import FloatingWish
 from tests.adapters.test_cloud_floating import PUBLIC
 from tests.cli.conftest import Haos
 from tests.cli.test_completion import completed
-from tests.fake_floating import add_floating_ip
 from tests.fakes import World, routed_world
+from tests.fakes.floating import add_floating_ip
 
 CREATE = ("create", "--network", "ha_lab", "--nodes", "ha_first,ha_second", "--name", "web")
 ADDRESS = "172.24.4.10"

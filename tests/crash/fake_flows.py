@@ -15,8 +15,8 @@ from haos.workflow.replace import ReplaceRequest, replace_node
 from haos.workflow.replace import prepare as prepare_replace
 from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.teardown import teardown
-from tests.fake_floating import add_floating_ip
 from tests.fakes import World, add_instance, context_of, howto_world, routed_world
+from tests.fakes.floating import add_floating_ip
 
 Act = Callable[[World], None]
 PAIR = CreateRequest("ha_lab", ("ha_first", "ha_second"))

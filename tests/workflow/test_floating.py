@@ -30,8 +30,8 @@ from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
-from tests.fake_floating import PUBLIC, add_floating_ip
 from tests.fakes import NETWORK, PROJECT, SUBNET, FakeCloud, World, context_of, howto_world, routed_world
+from tests.fakes.floating import PUBLIC, add_floating_ip
 
 PLAIN = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 ANY = replace(PLAIN, floating=FloatingWish())

@@ -23,7 +23,6 @@ from haos.workflow.status import status
 from haos.workflow.switchover import prepare as prepare_switchover
 from haos.workflow.switchover import switchover
 from haos.workflow.teardown import teardown
-from tests.fake_floating import add_floating_ip
 from tests.fakes import (
     NETWORK,
     PROJECT,
@@ -38,6 +37,7 @@ from tests.fakes import (
     killed_at,
     routed_world,
 )
+from tests.fakes.floating import add_floating_ip
 from tests.records import edit_port, edit_record, recorded, reservation_of
 from tests.workflow.test_record_tampering import FOREIGN, IDENTITY, SETTINGS, UNREADABLE
 

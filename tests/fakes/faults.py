@@ -12,7 +12,7 @@ from haos.core.turn import Turn
 from haos.errors import RemoteError, StepError
 
 if TYPE_CHECKING:
-    from tests.fakes import World
+    from tests.fakes.world import World
 
 CUT = frozenset({"partition", "link-down", "reboot"})
 """Nobody reaches the node while it lasts."""

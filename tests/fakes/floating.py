@@ -12,7 +12,7 @@ from haos.core.model import Address, CloudNetwork, FixedIp, FloatingIp, Port, Ro
 from haos.errors import CloudError, ForbiddenError, NotFoundError, UnsatisfiableError
 
 if TYPE_CHECKING:
-    from tests.fakes import World
+    from tests.fakes.world import World
 
 PUBLIC = "9b0142dc-98fe-4c8c-bbfc-bf6969de3af9"
 ROUTER = "a9cc6681-df66-41ec-a76d-db5729a2021b"
