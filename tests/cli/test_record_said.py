@@ -7,7 +7,7 @@ import pytest
 from tests.cli.conftest import Haos
 from tests.fakes import World
 from tests.records import edit_port
-from tests.workflow.test_record_tampering import made
+from tests.workflow.tampering import made
 
 NASTY = "web\x1b[2J\r\nhaos: all is well"
 

@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from haos.core import record, service
+from haos.core import service
 from haos.core.changes import Activate, Configure, MendGroup, ReserveVip, UpdateRecord
-from haos.core.model import Added, AddressPair, FixedIp, Pair, Port, ServiceCheck
+from haos.core.model import Added, FixedIp, ServiceCheck
 from haos.core.node import NodeFacts
 from haos.errors import AmbiguousError, CloudError, HaosError, RemoteError, UnsatisfiableError, UsageError
-from haos.workflow.create import Created, Prepared, create, prepare
-from haos.workflow.request import CreateRequest, ModeChoice
+from haos.workflow.create import create, prepare
+from haos.workflow.request import CreateRequest
 from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
-from tests.fakes import PROJECT, Killed, World, add_instance, context_of, howto_world
+from tests.fakes import Killed, add_instance, context_of, howto_world
 from tests.records import write_everywhere
-
-HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
-CHANGES = {
-    "interval": replace(HOWTO, advertisement_interval_s=0.1),
-    "priorities": replace(HOWTO, priorities=(100, 200)),
-    "nopreempt": replace(HOWTO, preempt=False),
-    "delay": replace(HOWTO, preempt_delay_s=20),
-    "checks": replace(HOWTO, checks=(ServiceCheck("tcp:80"),)),
-    "bfd": replace(HOWTO, bfd=True),
-    "mode": replace(HOWTO, mode=ModeChoice.VMAC),
-}
-
-
-def run(world: World, request: CreateRequest = HOWTO) -> Created:
-    ctx = context_of(world)
-    return create(prepare(request, ctx), ctx, lambda _: None)
-
-
-def planned(world: World, request: CreateRequest = HOWTO) -> Prepared:
-    return prepare(request, context_of(world))
-
-
-def reservation(world: World) -> Port:
-    return next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-
-
-def recorded(world: World) -> Pair:
-    return record.decode(reservation(world))
-
-
-def made() -> World:
-    return copy.deepcopy(MADE)
-
-
-def _make() -> World:
-    world = howto_world(keepalived="2.2.7")
-    run(world)
-    return world
-
-
-MADE = _make()
+from tests.workflow.changed import CHANGES, HOWTO, made, planned, recorded, reservation, run
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -92,74 +50,6 @@ def test_a_change_is_in_the_record_and_torn_down_like_all_else(what: str) -> Non
         assert [member.priority for member in pair.members] == [200, 100]
     teardown(None, purge=True, ctx=context_of(world))
     assert world.snapshot() == before
-
-
-def effects_of(what: str) -> list[str]:
-    world = made()
-    world.effects.names.clear()
-    run(world, CHANGES[what])
-    return world.effects.names
-
-
-EFFECTS = {what: effects_of(what) for what in CHANGES}
-POINTS = [
-    (what, index, when)
-    for what, names in EFFECTS.items()
-    for index in range(len(names))
-    for when in ("before", "after")
-]
-
-
-def strike(world: World, index: int, when: str, error: Callable[[], BaseException], *, once: bool) -> None:
-    start = len(world.effects.names)
-
-    def hit(at: int, name: str, moment: str) -> None:
-        if (at - start, moment) == (index, when):
-            if once:
-                world.effects.strike = lambda *_: None
-            raise error()
-
-    world.effects.strike = hit
-
-
-def failure_of(name: str) -> Callable[[], BaseException]:
-    remote = name.split()[0] in {"configure", "activate", "remove", "inject", "heal"}
-    return (lambda: RemoteError("the node broke")) if remote else (lambda: CloudError("HTTP 500"))
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize(("what", "index", "when"), POINTS, ids=[f"{w}-{EFFECTS[w][i]}-{m}" for w, i, m in POINTS])
-def test_a_change_that_fails_anywhere_is_undone_and_done_by_the_next_run(what: str, index: int, when: str) -> None:
-    world = made()
-    before = world.snapshot()
-    name = EFFECTS[what][index]
-    strike(world, index, when, failure_of(name), once=True)
-    try:
-        run(world, CHANGES[what])
-    except HaosError:
-        if (name, when) != ("describe", "after"):  # an answer that is lost is the adapter's to look up
-            assert world.snapshot() == before
-    assert run(world, CHANGES[what]).proven
-    assert not run(world).changed
-
-
-@pytest.mark.parametrize("nth", [1, 2])
-def test_a_change_of_mode_that_is_killed_keeps_the_service_checks(nth: int) -> None:
-    world = howto_world(keepalived="2.2.7")
-    run(world, CHANGES["checks"])
-    removals: list[str] = []
-
-    def hit(_: int, name: str, moment: str) -> None:
-        if name.startswith("remove") and moment == "after":
-            removals.append(name)
-            if len(removals) == nth:
-                raise Killed
-
-    world.effects.strike = hit
-    with pytest.raises(Killed):
-        run(world, CHANGES["mode"])
-    world.effects.strike = lambda *_: None
-    assert run(world, CHANGES["mode"]).pair.checks == CHANGES["checks"].checks
 
 
 def test_priorities_name_the_preferred_node() -> None:
@@ -293,77 +183,6 @@ def test_contradictions_are_refused_before_anything_is_asked(
         prepare(request_, ctx)
 
 
-def free_port(world: World, mac: str = "fa:16:3e:00:00:99", address: str = "10.200.51.20", **more: str) -> Port:
-    subnet = next(iter(world.subnets.values()))
-    made = next(port for port in world.ports.values() if port.device_id)
-    port = replace(
-        made,
-        id=world.new_id(),
-        project_id=PROJECT,
-        mac=mac,
-        fixed_ips=(replace(made.fixed_ips[0], address=ip_address(address), subnet_id=subnet.id),),
-        name="my-vip",
-        device_id=more.get("device_id", ""),
-        device_owner="",
-        description="",
-        pairs=(),
-        group_ids=(),
-    )
-    world.ports[port.id] = port
-    return port
-
-
-@pytest.mark.parametrize(("mac", "vrid"), [("fa:16:3e:00:00:99", 1), ("00:00:5e:00:01:4d", 77)])
-def test_a_free_reservation_port_is_adopted_and_given_back(mac: str, vrid: int) -> None:
-    world = howto_world(keepalived="2.2.7")
-    port = free_port(world, mac)
-    before = world.snapshot()
-    created = run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
-    assert created.proven
-    assert created.pair.reservation_id == port.id
-    assert created.pair.vrid == vrid
-    assert world.ports[port.id].name == "my-vip"
-    assert not run(world).changed
-    teardown(None, purge=True, ctx=context_of(world))
-    assert world.snapshot() == before
-
-
-def test_the_vrid_of_an_adopted_port_is_taken_for_others() -> None:
-    world = howto_world()
-    free_port(world)
-    run(world, replace(HOWTO, vip=ip_address("10.200.51.20"), name="one"))
-    assert planned(world, replace(HOWTO, name="two")).pair.vrid == 2
-
-
-def test_a_port_in_use_is_not_adopted() -> None:
-    world = howto_world()
-    free_port(world, device_id="somebody")
-    with pytest.raises(UnsatisfiableError, match="fixed IP of port my-vip"):
-        run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
-
-
-def test_adoption_that_fails_is_given_back() -> None:
-    world = howto_world(keepalived="2.2.7")
-    free_port(world)
-    before = world.snapshot()
-    world.takeover_s = 2.0
-    with pytest.raises(HaosError):
-        run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
-    assert world.snapshot() == before
-
-
-def test_a_port_that_somebody_else_adopts_first_stays_his() -> None:
-    world = howto_world(keepalived="2.2.7")
-    free_port(world)
-    request = replace(HOWTO, vip=ip_address("10.200.51.20"))
-    slow = planned(world, replace(request, name="slow"))
-    run(world, replace(request, name="quick"))
-    before = world.snapshot()
-    with pytest.raises(CloudError, match="changed"):
-        create(slow, context_of(world), lambda _: None)
-    assert world.snapshot() == before
-
-
 def test_a_record_that_somebody_else_has_rewritten_meanwhile_stays_his() -> None:
     world = made()
     slow = planned(world, CHANGES["interval"])
@@ -487,19 +306,6 @@ def test_pairs_of_one_name_on_two_networks_are_told_apart_by_id() -> None:
         find_pair(context_of(world).cloud, "ha_first-ha_second")
     assert "id" in (error.value.hint or "")
     assert find_pair(context_of(world).cloud, port.id)[1].id == port.id
-
-
-def test_what_the_howto_does_by_hand_is_adopted() -> None:
-    world = howto_world(keepalived="2.2.7")
-    free_port(world)
-    for port in [port for port in world.ports.values() if port.device_owner == "compute:nova"][:2]:
-        mine = AddressPair("10.200.51.20", port.mac)
-        world.ports[port.id] = replace(port, pairs=(*port.pairs, mine))
-    before = world.snapshot()
-    created = run(world, replace(HOWTO, vip=ip_address("10.200.51.20")))
-    assert created.proven
-    teardown(None, purge=True, ctx=context_of(world))
-    assert world.snapshot() == before
 
 
 def test_files_that_keepalived_was_not_told_of_are_told_by_the_next_run() -> None:

@@ -39,7 +39,7 @@ from tests.fakes import (
 )
 from tests.fakes.floating import add_floating_ip
 from tests.records import edit_port, edit_record, recorded, reservation_of
-from tests.workflow.test_record_tampering import FOREIGN, IDENTITY, SETTINGS, UNREADABLE
+from tests.workflow.tampering import FOREIGN, IDENTITY, SETTINGS, UNREADABLE
 
 NODES = ("ha_first", "ha_second")
 HOWTO = CreateRequest("ha_lab", NODES)

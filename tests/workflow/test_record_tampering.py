@@ -2,164 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, ip_address
+from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
 from haos.core.intent import CloudFault, Intent
 from haos.core.model import (
-    Added,
-    AddressPair,
     FixedIp,
-    FloatingIp,
-    Member,
-    Mode,
-    OwnFloatingIp,
-    Pair,
-    Port,
-    ServiceCheck,
 )
-from haos.errors import HaosError, NotFoundError, RecordError, UnsatisfiableError
+from haos.errors import NotFoundError, RecordError, UnsatisfiableError
 from haos.workflow import repair, switchover
 from haos.workflow.check import check, check_pair
-from haos.workflow.create import Created, create, prepare
-from haos.workflow.failover import plan_failover
 from haos.workflow.listing import list_pairs
-from haos.workflow.request import CreateRequest, FailoverRequest, ModeChoice
+from haos.workflow.request import ModeChoice
 from haos.workflow.status import status
 from haos.workflow.teardown import teardown
 from tests.fakes import GROUP, NETWORK, SUBNET, World, add_instance, context_of, howto_world
 from tests.records import edit_port, edit_record, recorded, reservation_of, write_everywhere
-
-HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
-NAME = "ha_first-ha_second"
-REBUILD = f"haos repair {NAME} --rebuild-record --network"
-
-
-def run(world: World, request: CreateRequest = HOWTO) -> Created:
-    ctx = context_of(world)
-    return create(prepare(request, ctx), ctx, lambda _: None)
-
-
-def made(request: CreateRequest = HOWTO) -> World:
-    world = howto_world()
-    add_instance(world, "stranger", 40, "fa:16:3e:00:00:40")
-    run(world, request)
-    return world
-
-
-def port_of(world: World, name: str) -> Port:
-    instance = next(one for one in world.instances.values() if one.name == name)
-    return next(port for port in world.ports.values() if port.device_id == instance.id)
-
-
-def members_with(world: World, *names: str) -> tuple[Member, ...]:
-    """Return the recorded members with these instances' ports in their places."""
-    there = recorded(world).members
-    ports = [port_of(world, name).id for name in names]
-    return tuple(
-        replace(there[min(index, len(there) - 1)], port_id=port, priority=240 - 10 * index)
-        for index, port in enumerate(ports)
-    )
-
-
-def spelled(old: str, new: str) -> Callable[[World], object]:
-    def edit(world: World) -> None:
-        text = reservation_of(world).description
-        assert old in text
-        edit_port(world, description=text.replace(old, new))
-
-    return edit
-
-
-def text(description: str) -> Callable[[World], object]:
-    return lambda world: edit_port(world, description=description)
-
-
-UNREADABLE: dict[str, Callable[[World], object]] = {
-    "empty": text(""),
-    "newline": text("\n"),
-    "garbage of 255 characters": text("x" * 255),
-    "non-ASCII": text("Grüße ☃"),
-    "shell": text("$(reboot); `reboot` && reboot | reboot > /etc/passwd"),
-    "too long": lambda world: edit_port(world, description=reservation_of(world).description + ",AAAA" * 60),
-    "another schema": spelled("haos/1", "haos/2"),
-    "the name of another pair": spelled(f"n={NAME}", "n=db"),
-    "a name that is a path": spelled(f"n={NAME}", "n=../../etc/passwd"),
-    "one member": spelled(",", ";"),
-    "a line after it": lambda world: edit_port(world, description=reservation_of(world).description + "\nx"),
-    "an interval that is none": spelled("a=300", "a=5"),
-    "another MAC": lambda world: edit_port(world, mac="fa:16:3e:12:34:56"),
-    "another device_id": lambda world: edit_port(world, device_id="haos-db"),
-    "two addresses": lambda world: edit_port(
-        world, fixed_ips=(*reservation_of(world).fixed_ips, FixedIp(ip_address("10.200.51.20"), SUBNET))
-    ),
-}
-FOREIGN: dict[str, Callable[[World], object]] = {
-    "a port of another project": lambda world: foreign(world, "stranger"),
-    "an instance of another project": lambda world: elsewhere(world, "stranger"),
-}
-IDENTITY: dict[str, Callable[[World], object]] = {
-    "the observer as a node": lambda world: edit_record(world, members=members_with(world, "ha_first", "observer")),
-    "a stranger as a node": lambda world: edit_record(world, members=members_with(world, "stranger", "ha_second")),
-    "one more node": lambda world: edit_record(
-        world, members=members_with(world, "ha_first", "ha_second", "stranger")
-    ),
-    "another VRID": lambda world: edit_port(world, mac="00:00:5e:00:01:63"),
-    "as if adopted": lambda world: edit_record(world, adopted=True),
-    "another address": lambda world: edit_port(world, fixed_ips=(FixedIp(ip_address("10.200.51.20"), SUBNET),)),
-}
-SETTINGS: dict[str, Callable[[World], object]] = {
-    "members swapped": lambda world: edit_record(world, members=recorded(world).members[::-1]),
-    "priorities exchanged": lambda world: edit_record(
-        world, members=recorded(world).exchanged(*recorded(world).members).members
-    ),
-    "other priorities": spelled(":240:", ":99:"),
-    "equal priorities": spelled(":230:", ":240:"),
-    "another mode": lambda world: edit_record(world, mode=Mode.VMAC),
-    "another interval": spelled("a=300", "a=40950"),
-    "another delay": spelled("d=5", "d=1000"),
-    "no preemption": spelled("d=5", "d=n"),
-    "BFD": spelled("v=1", "v=1 b=1"),
-}
-
-
-def foreign(world: World, name: str) -> None:
-    port = port_of(world, name)
-    world.ports[port.id] = replace(port, project_id="somebody else")
-    edit_record(world, members=members_with(world, "ha_first", name))
-
-
-def elsewhere(world: World, name: str) -> None:
-    """A port of the project's own may carry the id of an instance that is not."""
-    edit_record(world, members=members_with(world, "ha_first", name))
-    instance = next(one for one in world.instances.values() if one.name == name)
-    world.instances[instance.id] = replace(instance, project_id="somebody else")
-
-
-WRITES: dict[str, Callable[[World], object]] = {
-    "create": run,
-    "create with an option": lambda world: run(world, replace(HOWTO, checks=())),
-    "repair": lambda world: repair.prepare(NAME, None, context_of(world)),
-    "switchover": lambda world: switchover.prepare(NAME, None, back=False, observer_ref=None, ctx=context_of(world)),
-    "failover-test": lambda world: plan_failover(FailoverRequest(NAME), context_of(world)),
-    "teardown": lambda world: teardown(NAME, purge=True, ctx=context_of(world)),
-    "teardown --force": lambda world: teardown(NAME, purge=True, ctx=context_of(world), force=True),
-}
-
-
-def refused(world: World, command: Callable[[World], object]) -> HaosError:
-    """Run a command that must refuse, in one line, with a hint, and do nothing."""
-    before, done = world.snapshot(), len(world.effects.names)
-    with pytest.raises(HaosError) as caught:
-        command(world)
-    assert world.effects.names[done:] == []
-    assert world.snapshot() == before
-    assert caught.value.hint
-    assert "\n" not in f"{caught.value}{caught.value.hint}"
-    return caught.value
+from tests.workflow.tampering import (
+    FOREIGN,
+    HOWTO,
+    IDENTITY,
+    NAME,
+    REBUILD,
+    SETTINGS,
+    UNREADABLE,
+    WRITES,
+    encoded,
+    made,
+    members_with,
+    port_of,
+    refused,
+    run,
+)
 
 
 @pytest.mark.parametrize("command", WRITES)
@@ -287,77 +163,6 @@ def test_a_new_record_that_names_a_node_that_carries_nothing_is_harmless_to_it(n
     assert "remove ha_first" not in world.effects.names[done:]
     assert port_of(world, "ha_first").pairs == port_of(made(), "ha_first").pairs
     assert status(NAME, None, context_of(world)).healthy
-
-
-def encoded(pair: Pair) -> str:
-    from haos.core import record
-
-    return record.encode(pair)
-
-
-@dataclass(frozen=True)
-class Flags:
-    """What the record says that haos added, beyond or below what it did add."""
-
-    more: Added = Added.NOTHING
-    less: Added = Added.NOTHING
-
-
-EVERYTHING = Added.PAIR | Added.VMAC | Added.GROUP | Added.PACKAGE
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        Flags(more=Added.PAIR),
-        Flags(more=Added.VMAC),
-        Flags(more=Added.PACKAGE),
-        Flags(more=EVERYTHING),
-        Flags(less=Added.PAIR),
-        Flags(less=Added.GROUP),
-        Flags(less=EVERYTHING),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("again", [False, True], ids=["teardown", "create, then teardown"])
-def test_what_was_there_before_stays_and_what_haos_added_goes(flags: Flags, again: bool) -> None:
-    """The first node had keepalived, and both address pairs, before the pair was made."""
-    world = howto_world()
-    vip = ip_address("10.200.51.2")
-    first = port_of(world, "ha_first")
-    own = AddressPair(str(vip), first.mac), AddressPair(str(vip), "00:00:5e:00:01:01")
-    world.ports[first.id] = replace(first, pairs=(*first.pairs, *own))
-    world.nodes[first.device_id].package = "2.2.7"
-    before = world.snapshot()
-    run(world, replace(HOWTO, vip=vip))
-    known = recorded(world).members
-    assert known[0].added == Added.GROUP
-    edit_record(world, members=tuple(replace(one, added=(one.added | flags.more) & ~flags.less) for one in known))
-    seen = status(NAME, None, context_of(world))
-    assert [one.grave for one in seen.troubles if one.code == "record"] == [False]
-    if again:
-        assert run(world).changed
-        assert recorded(world).members == known
-        assert not [one for one in status(NAME, None, context_of(world)).troubles if one.code == "record"]
-    torn = teardown(NAME, purge=True, ctx=context_of(world))
-    assert world.snapshot() == before
-    kept = [line for line in torn.kept if "the nodes' own files do not" in line]
-    assert len(kept) == (0 if again else len([one for one in (Added.PAIR, Added.VMAC) if one in flags.more]))
-
-
-@pytest.mark.parametrize("taken", [None, IPv4Address("203.0.113.7"), IPv4Address("203.0.113.8")], ids=str)
-def test_a_floating_ip_of_somebody_else_stays_his(taken: IPv4Address | None) -> None:
-    world = howto_world()
-    web = port_of(world, "observer")
-    for last, port in ((7, web.id), (8, None)):
-        address = ip_address(f"203.0.113.{last}")
-        world.floating[f"fip-{last}"] = FloatingIp(f"fip-{last}", address, "ext", port, "ACTIVE")
-    before = world.snapshot()
-    run(world)
-    edit_record(world, floating=OwnFloatingIp(taken))
-    assert not status(NAME, None, context_of(world)).healthy
-    teardown(NAME, purge=True, ctx=context_of(world))
-    assert world.snapshot() == before
 
 
 def test_a_record_that_says_it_is_proven_or_not_changes_nothing_on_the_nodes() -> None:
@@ -509,60 +314,3 @@ def test_the_project_is_the_ports_not_the_records() -> None:
     edit_port(world, project_id="somebody else")
     with pytest.raises(NotFoundError):
         status(NAME, None, context_of(world))
-
-
-KINDS = {
-    "garp": HOWTO,
-    "nopreempt": replace(HOWTO, preempt=False),
-    "vmac": replace(HOWTO, mode=ModeChoice.VMAC),
-}
-
-
-@pytest.mark.parametrize("lost", [False, True], ids=["whole", "an address pair is lost"])
-@pytest.mark.parametrize(
-    "flags",
-    [Flags(), Flags(more=Added.PAIR), Flags(more=EVERYTHING), Flags(less=Added.VMAC), Flags(less=EVERYTHING)],
-    ids=str,
-)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_repair_weighs_what_haos_added_also_where_nodes_keep_different_checks(
-    kind: str, flags: Flags, lost: bool
-) -> None:
-    """Their files are left alone then; ports and record are not, and nothing that was there before is claimed."""
-    vip = ip_address("10.200.51.2")
-    request = replace(KINDS[kind], vip=vip, checks=(ServiceCheck("tcp:80"),))
-    world, before = made_where_pairs_were(request)
-    other, _ = made_where_pairs_were(replace(request, checks=(ServiceCheck("tcp:443"),)))
-    for node in world.nodes.values():
-        if node.instance.name == "ha_second":
-            node.files = dict(next(one for one in other.nodes.values() if one.mac == node.mac).files)
-    known = recorded(world)
-    edit_record(
-        world, members=tuple(replace(one, added=(one.added | flags.more) & ~flags.less) for one in known.members)
-    )
-    if lost:
-        port = port_of(world, "ha_second")
-        world.ports[port.id] = replace(port, pairs=())
-    files = [dict(node.files) for node in world.nodes.values()]
-    ports = {name: port_of(world, name).pairs for name in request.nodes}
-    ctx = context_of(world)
-    ended = repair.repair(repair.prepare(None, None, ctx, verify=False), ctx, lambda _: None)
-    assert "service-checks" in [one.code for one in ended.beyond]
-    assert [dict(node.files) for node in world.nodes.values()] == files
-    assert recorded(world) == known
-    assert port_of(world, "ha_first").pairs == ports["ha_first"]
-    assert any(one.ip_address == str(vip) for one in port_of(world, "ha_second").pairs)
-    teardown(None, purge=True, ctx=context_of(world))
-    assert world.snapshot() == before
-
-
-def made_where_pairs_were(request: CreateRequest) -> tuple[World, object]:
-    """Make a pair whose first node had keepalived, and both address pairs, before; return what was then, too."""
-    world = howto_world()
-    first = port_of(world, "ha_first")
-    own = AddressPair(str(request.vip), first.mac), AddressPair(str(request.vip), "00:00:5e:00:01:01")
-    world.ports[first.id] = replace(first, pairs=(*first.pairs, *own))
-    world.nodes[first.device_id].package = "2.2.7"
-    before = world.snapshot()
-    run(world, request)
-    return world, before

@@ -8,47 +8,41 @@ from dataclasses import replace
 import pytest
 
 import haos.workflow.repair as repairing
-from haos.core.changes import Activate, Configure, InstallKeepalived
-from haos.core.fault import FaultOrder
-from haos.core.floating import FloatingWish
-from haos.core.intent import Intent
-from haos.core.model import AddressPair, InstanceAction, Port, SecurityGroup, SecurityRule, ServiceCheck
+from haos.core.changes import Configure, InstallKeepalived
+from haos.core.model import InstanceAction, Port
 from haos.core.node import NodeFacts
-from haos.core.repair import TrustKey
 from haos.errors import CloudError, Interrupted, LeftoverError, RecordError, RemoteError, StepError
-from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
-from haos.workflow.repair import Repaired, request_of
 from haos.workflow.repair_plan import RepairPlan
-from haos.workflow.request import CreateRequest, ModeChoice
-from haos.workflow.resolve import find_pair, pair_nodes, whole
+from haos.workflow.request import ModeChoice
+from haos.workflow.resolve import find_pair
 from haos.workflow.status import status
 from tests.fakes import (
-    PROJECT,
     FakeCloud,
     FakeNode,
     Killed,
     World,
-    add_instance,
     context_of,
-    howto_world,
     killed_at,
-    routed_world,
 )
-
-HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"), "web", advertisement_interval_s=0.1, priorities=(100, 200))
-
-
-def made() -> World:
-    world = howto_world()
-    ctx = context_of(world)
-    create(prepare(HOWTO, ctx), ctx, lambda _: None)
-    return world
-
-
-def asked(world: World) -> CreateRequest:
-    pair, _ = find_pair(FakeCloud(world), None)
-    return request_of(pair, whole(pair, pair_nodes(FakeCloud(world), pair)[0]), "observer")
+from tests.workflow.drifts import (
+    DRIFTS,
+    HOWTO,
+    announce,
+    asked,
+    disable,
+    everything,
+    lose_file,
+    lose_package,
+    lose_pair,
+    made,
+    nodes,
+    port_of,
+    prepared,
+    recorded,
+    repaired,
+    settled,
+)
 
 
 def test_the_request_of_a_recorded_pair_changes_nothing() -> None:
@@ -68,144 +62,6 @@ def test_the_request_of_a_recorded_pair_puts_back_what_is_missing() -> None:
     assert world.snapshot() == before
 
 
-def prepared(world: World, *, observer: str | None = None) -> RepairPlan:
-    return repairing.prepare("web", observer, context_of(world))
-
-
-def repaired(world: World) -> Repaired:
-    ctx = context_of(world)
-    return repairing.repair(repairing.prepare("web", None, ctx), ctx, lambda _: None)
-
-
-def nodes(world: World) -> tuple[FakeNode, FakeNode]:
-    """The preferred node, and the Backup."""
-    first, second, *_ = world.nodes.values()
-    return second, first
-
-
-def port_of(world: World, node: FakeNode) -> Port:
-    return next(port for port in world.ports.values() if port.mac == node.mac)
-
-
-def change_port(world: World, node: FakeNode, **fields: object) -> None:
-    port = port_of(world, node)
-    world.ports[port.id] = replace(port, **fields)  # type: ignore[arg-type]
-
-
-def own_group(world: World) -> SecurityGroup:
-    return next(group for group in world.groups.values() if group.name == "haos-web")
-
-
-def lose_pair(world: World) -> None:
-    for node in nodes(world):
-        port = port_of(world, node)
-        change_port(world, node, pairs=tuple(pair for pair in port.pairs if pair.ip_address != "10.200.51.2"))
-
-
-def lose_rule(world: World) -> None:
-    group = own_group(world)
-    world.groups[group.id] = replace(group, rules=group.rules[:-1])
-
-
-def gain_rule(world: World) -> None:
-    group = own_group(world)
-    rule = SecurityRule("ingress", 4, "tcp", 80, 80)
-    world.groups[group.id] = replace(group, rules=(*group.rules, rule))
-
-
-def detach_group(world: World) -> None:
-    _, backup = nodes(world)
-    group = own_group(world)
-    change_port(world, backup, group_ids=tuple(one for one in port_of(world, backup).group_ids if one != group.id))
-
-
-def edit_file(world: World) -> None:
-    config = nodes(world)[1].files["web"]
-    mine = [replace(file, text=file.text + "# mine\n") for file in config.files if file.path.endswith("/web.conf")]
-    files = (*(file for file in config.files if not file.path.endswith("/web.conf")), *mine)
-    nodes(world)[1].files["web"] = replace(config, files=files)
-
-
-def lose_file(world: World) -> None:
-    backup = nodes(world)[1]
-    backup.files.clear()
-    backup.running.clear()
-
-
-def disable(world: World) -> None:
-    nodes(world)[1].enabled = False
-
-
-def stop(world: World) -> None:
-    for node in nodes(world):
-        node.daemon = False
-    world.elect()
-
-
-def lose_package(world: World) -> None:
-    backup = nodes(world)[1]
-    backup.package, backup.daemon, backup.enabled = None, False, False
-    world.elect()
-
-
-def weigh(world: World) -> None:
-    nodes(world)[1].weights["web"] = 253
-    world.elect()
-    world.clock.sleep(5.0)
-
-
-def withdraw(world: World) -> None:
-    nodes(world)[0].withdrawn.add("web")
-    world.elect()
-    world.clock.sleep(5.0)
-
-
-def leave_fault(world: World) -> None:
-    nodes(world)[0].inject(
-        FaultOrder("web", "stop", nodes(world)[0].files["web"].vip, "ens3", "", "", heal_after_s=999.0)
-    )
-
-
-def announce(world: World) -> None:
-    cloud = FakeCloud(world)
-    _, reservation = find_pair(cloud, "web")
-    port = port_of(world, nodes(world)[0])
-    cloud.add_tag(reservation.id, Intent(PORT_DOWN.fault, port.id, 1795471060).tag)
-    PORT_DOWN.inject(cloud, port)
-
-
-def port_down(world: World) -> None:
-    FakeCloud(world).set_port_up(port_of(world, nodes(world)[1]).id, False)
-
-
-def pend(world: World) -> None:
-    nodes(world)[1].pending = True
-
-
-DRIFTS = {
-    "address pair": (lose_pair, "address-pair"),
-    "rule": (lose_rule, "security-group"),
-    "rule too many": (gain_rule, "security-group"),
-    "group detached": (detach_group, "security-rule"),
-    "file edited": (edit_file, "config"),
-    "file gone": (lose_file, "config"),
-    "unit disabled": (disable, "not-enabled"),
-    "keepalived stopped": (stop, "keepalived"),
-    "package gone": (lose_package, "keepalived"),
-    "weight": (weigh, "switchover"),
-    "withdrawn": (withdraw, "config"),
-    "fault": (leave_fault, "fault"),
-    "fault announced": (announce, "fault-pending"),
-    "port down": (port_down, "port-down"),
-    "not told": (pend, "reload"),
-}
-
-
-def settled(world: World) -> World:
-    world.clock.sleep(10.0)
-    return world
-
-
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_each_drift_is_named_and_mended(drift: str) -> None:
     world = settled(made())
@@ -220,13 +76,6 @@ def test_each_drift_is_named_and_mended(drift: str) -> None:
     effects = len(world.effects.names)
     assert repaired(world).done == ()
     assert len(world.effects.names) == effects, "a second repair changes nothing"
-
-
-def everything(world: World) -> None:
-    for work in (lose_pair, lose_rule, detach_group, edit_file, disable, pend, lose_package):
-        work(world)
-    nodes(world)[0].withdrawn.add("web")
-    world.elect()
 
 
 def test_several_at_once_are_mended_in_one_go_the_backup_first() -> None:
@@ -292,156 +141,6 @@ def test_without_a_foundation_nothing_is_built_on_it() -> None:
     ended = repaired(world)
     assert [str(one.error) for one in ended.failed] == ["no"]
     assert world.effects.names == ["set rules"]
-
-
-def test_an_instance_that_is_off_is_left_to_its_owner_and_the_rest_is_mended() -> None:
-    world = settled(made())
-    lose_pair(world)
-    backup = nodes(world)[1]
-    FakeCloud(world).instance_action(backup.instance.id, InstanceAction.STOP)
-    nodes(world)[0].enabled = False
-    ended = repaired(world)
-    assert [(one.code, one.where, one.remedy) for one in ended.beyond] == [
-        ("instance", "ha_first", f"openstack server start {backup.instance.id}")
-    ]
-    assert len(port_of(world, nodes(world)[0]).pairs) == 1
-    assert len(port_of(world, backup).pairs) == 2
-    assert nodes(world)[0].enabled
-    assert world.instances[backup.instance.id].status == "SHUTOFF"
-
-
-def test_a_node_that_is_gone_is_left_to_replace_node_and_the_rest_is_mended() -> None:
-    world = settled(made())
-    preferred, backup = nodes(world)
-    gone = port_of(world, backup)
-    del world.ports[gone.id], world.instances[backup.instance.id], world.nodes[backup.instance.id]
-    lose_here = port_of(world, preferred)
-    change_port(world, preferred, pairs=())
-    preferred.daemon = False
-    world.elect()
-    before = recorded(world)
-    ended = repaired(world)
-    assert [(one.code, one.remedy) for one in ended.beyond] == [
-        ("gone", f"haos replace-node web --old {gone.id} --new INSTANCE")
-    ]
-    assert port_of(world, preferred).pairs == lose_here.pairs
-    assert preferred.daemon
-    assert recorded(world) == before, "the record goes on naming the node that is gone"
-    assert ended.status.active == "ha_second"
-
-
-def recorded(world: World) -> str:
-    return find_pair(FakeCloud(world), "web")[1].description
-
-
-def test_a_node_that_does_not_answer_is_said_and_the_rest_is_mended() -> None:
-    world = settled(made())
-    lose_pair(world)
-    preferred, backup = nodes(world)
-    world.unreachable.add(backup.instance.id)
-    preferred.enabled = False
-    ended = repaired(world)
-    assert [(one.code, one.where) for one in ended.beyond] == [("unreachable", "ha_first")]
-    assert preferred.enabled
-    assert len(port_of(world, backup).pairs) == 2, "its port needs nobody inside"
-
-
-def test_a_rebuilt_node_is_taken_in_again() -> None:
-    world = settled(made())
-    whole = world.snapshot()
-    backup = nodes(world)[1]
-    lose_package(world)
-    lose_file(world)
-    backup.package_by_haos = False
-    world.rebuilt[backup.instance.id] = ("ED25519 SHA256:new",)
-    first = prepared(world)
-    assert first.steps == (TrustKey("ha_first", ("ED25519 SHA256:new",)),)
-    assert "rebuilt" in {trouble.code for trouble in first.examined.status.troubles}
-    plans: list[RepairPlan] = []
-    ctx = context_of(world)
-    ended = repairing.repair(first, ctx, plans.append)
-    assert (ended.failed, ended.beyond, ended.well) == ((), (), True)
-    assert [type(step) for step in plans[0].steps] == [InstallKeepalived, Configure, Activate]
-    assert world.snapshot() == whole
-
-
-def test_a_rebuilt_node_is_given_no_command_that_another_node_alone_keeps() -> None:
-    world = settled(made())
-    ctx = context_of(world)
-    create(prepare(replace(HOWTO, checks=(ServiceCheck("/usr/local/bin/check"),)), ctx), ctx, lambda _: None)
-    lose_file(world)
-    ended = repaired(world)
-    [beyond] = ended.beyond
-    assert (beyond.code, beyond.where) == ("service-checks", "ha_first")
-    assert beyond.remedy is not None
-    assert beyond.remedy.endswith("--check /usr/local/bin/check")
-    assert "web" not in nodes(world)[1].files
-
-
-def test_a_port_check_that_another_node_keeps_is_carried_over() -> None:
-    world = settled(made())
-    ctx = context_of(world)
-    create(prepare(replace(HOWTO, checks=(ServiceCheck("tcp:80"),)), ctx), ctx, lambda _: None)
-    lose_file(world)
-    assert repaired(world).beyond == ()
-    [check] = [file.text for file in nodes(world)[1].files["web"].files if ".check-" in file.path]
-    assert "/dev/tcp/127.0.0.1/80" in check
-
-
-def test_who_else_answers_for_the_vip_is_named() -> None:
-    world = settled(made())
-    stranger = add_instance(world, "stranger", 40, "fa:16:3e:00:00:40")
-    nodes(world)[1].enabled = False
-    world.splits.append(("fa:16:3e:00:00:40", world.clock.now, None))
-    change_port(world, world.nodes[stranger.id], port_security=False)
-    ended = repaired(world)
-    [beyond] = ended.beyond
-    port = port_of(world, world.nodes[stranger.id])
-    assert beyond.code == "vip-taken"
-    assert beyond.reason == (
-        "10.200.51.2 is answered by fa:16:3e:00:00:40, which is no node's: "
-        f"that is port {port.id}, of compute:nova {stranger.id}"
-    )
-    assert nodes(world)[1].enabled, "what could be repaired was"
-
-
-def test_a_floating_ip_that_is_gone_stays_in_the_record() -> None:
-    world = routed_world()
-    ctx = context_of(world)
-    create(prepare(replace(HOWTO, floating=FloatingWish()), ctx), ctx, lambda _: None)
-    before = recorded(world)
-    world.floating.clear()
-    ended = repaired(settled(world))
-    [beyond] = ended.beyond
-    assert (beyond.code, recorded(world)) == ("floating-ip", before)
-    assert beyond.remedy is not None
-    assert beyond.remedy.endswith("--floating-ip")
-
-
-def test_a_floating_ip_that_lost_its_way_is_led_back() -> None:
-    world = routed_world()
-    ctx = context_of(world)
-    create(prepare(replace(HOWTO, floating=FloatingWish()), ctx), ctx, lambda _: None)
-    whole = settled(world).snapshot()
-    [(key, ip)] = world.floating.items()
-    world.floating[key] = replace(ip, port_id=None, router_id=None)
-    ended = repaired(world)
-    assert (ended.beyond, ended.well) == ((), True)
-    assert world.snapshot() == whole
-
-
-def test_what_others_have_there_is_left_alone() -> None:
-    world = settled(made())
-    preferred, backup = nodes(world)
-    change_port(world, backup, pairs=(AddressPair("10.9.9.9", backup.mac), *port_of(world, backup).pairs))
-    mine = SecurityGroup(world.new_id(), "mine", PROJECT)
-    world.groups[mine.id] = mine
-    change_port(world, preferred, group_ids=(*port_of(world, preferred).group_ids, mine.id))
-    whole = world.snapshot()
-    assert prepared(world).steps == ()
-    lose_pair(world)
-    repaired(world)
-    assert world.snapshot() == whole
 
 
 def test_an_interrupt_says_that_what_was_made_stays() -> None:

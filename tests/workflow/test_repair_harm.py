@@ -23,7 +23,7 @@ from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
 from tests.fakes import FakeCloud, FakeNode, Killed, World, add_instance, context_of, killed_at
 from tests.records import edit_record, reservation_of
-from tests.workflow.test_repair import (
+from tests.workflow.drifts import (
     HOWTO,
     lose_file,
     lose_pair,
