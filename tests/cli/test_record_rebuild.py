@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 from tests.cli.conftest import Haos
-from tests.fakes import FakeCloud, World
+from tests.fakes import FakeCloud, World, node
 from tests.records import edit_port, recorded, reservation_of
 from tests.workflow.tampering import NAME
-from tests.workflow.test_record_rebuild import lose_port, made, node
+from tests.workflow.test_record_rebuild import lose_port, made
 
 REBUILD = ("repair", NAME, "--rebuild-record", "--network", "ha_lab", "--nodes", "ha_first,ha_second")
 PLAN = """\

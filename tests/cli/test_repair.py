@@ -9,8 +9,8 @@ import pytest
 
 from haos.core.model import InstanceAction
 from tests.cli.conftest import Haos
-from tests.fakes import FakeCloud, World
-from tests.workflow.test_status import change_port, nodes, port_of
+from tests.fakes import FakeCloud, World, change_port, port_of
+from tests.workflow.test_status import nodes
 
 PAIR = "ha_first-ha_second"
 

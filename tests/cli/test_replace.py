@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Haos
-from tests.fakes import World
-from tests.workflow.exchange import NEW, STATES, made, node, priorities, recorded, silent
+from tests.fakes import World, node
+from tests.records import recorded
+from tests.workflow.exchange import NEW, STATES, made, priorities, silent
 
 PLAN = """\
 Pair web: ha_new takes the place of ha_first, priority 240; VIP 10.200.51.2, VRID 1, mode garp

@@ -24,8 +24,8 @@ from haos.workflow.create import create, prepare
 from haos.workflow.status import status
 from haos.workflow.watch import Frame, watch
 from tests.cli.conftest import Haos
-from tests.fakes import World, context_of, howto_world
-from tests.workflow.test_status import HOWTO, change_port, nodes, port_of
+from tests.fakes import World, change_port, context_of, howto_world, port_of
+from tests.workflow.test_status import HOWTO, nodes
 from tests.workflow.test_watch import switch
 
 RULE = "+-----------+--------+-----+----------+------------+--------+------+----------+"

@@ -7,6 +7,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.cloud import PROJECT, FakeCloud
 from tests.fakes.context import FakeFleet, Quiet, context_of
 from tests.fakes.effects import Killed, killed_at
+from tests.fakes.find import change_port, node, port_of
 from tests.fakes.guardian import FakeGuardian
 from tests.fakes.howto import GROUP, NETWORK, SUBNET, add_instance, howto_world, routed_world
 from tests.fakes.node import FakeNode
@@ -29,8 +30,11 @@ __all__ = [
     "Quiet",
     "World",
     "add_instance",
+    "change_port",
     "context_of",
     "howto_world",
     "killed_at",
+    "node",
+    "port_of",
     "routed_world",
 ]

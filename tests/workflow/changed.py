@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-from haos.core import record
-from haos.core.model import Pair, Port, ServiceCheck
+from haos.core.model import ServiceCheck
 from haos.workflow.create import Created, Prepared, create, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
 from tests.fakes import World, context_of, howto_world
@@ -32,14 +31,6 @@ def run(world: World, request: CreateRequest = HOWTO) -> Created:
 
 def planned(world: World, request: CreateRequest = HOWTO) -> Prepared:
     return prepare(request, context_of(world))
-
-
-def reservation(world: World) -> Port:
-    return next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-
-
-def recorded(world: World) -> Pair:
-    return record.decode(reservation(world))
 
 
 def made() -> World:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import haos.workflow.repair as repairing
 from haos.core.fault import FaultOrder
 from haos.core.intent import Intent
-from haos.core.model import Port, SecurityGroup, SecurityRule
+from haos.core.model import SecurityGroup, SecurityRule
 from haos.workflow.cloud_side import PORT_DOWN
 from haos.workflow.create import create, prepare
 from haos.workflow.repair import Repaired, request_of
@@ -18,8 +18,10 @@ from tests.fakes import (
     FakeCloud,
     FakeNode,
     World,
+    change_port,
     context_of,
     howto_world,
+    port_of,
 )
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"), "web", advertisement_interval_s=0.1, priorities=(100, 200))
@@ -50,15 +52,6 @@ def nodes(world: World) -> tuple[FakeNode, FakeNode]:
     """The preferred node, and the Backup."""
     first, second, *_ = world.nodes.values()
     return second, first
-
-
-def port_of(world: World, node: FakeNode) -> Port:
-    return next(port for port in world.ports.values() if port.mac == node.mac)
-
-
-def change_port(world: World, node: FakeNode, **fields: object) -> None:
-    port = port_of(world, node)
-    world.ports[port.id] = replace(port, **fields)  # type: ignore[arg-type]
 
 
 def own_group(world: World) -> SecurityGroup:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from haos.core import record
-from haos.core.model import Pair, Port
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.replace import Replaced, ReplaceRequest, prepare, replace_node
 from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.switchover import prepare as prepare_switchover
 from haos.workflow.switchover import switchover
-from tests.fakes import FakeNode, World, add_instance, context_of, howto_world
+from tests.fakes import FakeNode, World, add_instance, context_of, howto_world, node, port_of
+from tests.records import recorded
 
 NAME = "web"
 DELAY_S = 1
@@ -143,23 +142,6 @@ def by_port(world: World) -> dict[str, str]:
         for port in world.ports.values()
         if port.device_id in world.instances
     }
-
-
-def node(world: World, name: str) -> FakeNode:
-    return next(one for one in world.nodes.values() if one.instance.name == name)
-
-
-def port_of(world: World, name: str) -> Port:
-    mac = node(world, name).mac
-    return next(port for port in world.ports.values() if port.mac == mac)
-
-
-def reservation(world: World) -> Port:
-    return next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-
-
-def recorded(world: World) -> Pair:
-    return record.decode(reservation(world))
 
 
 def priorities(world: World) -> dict[str, int]:

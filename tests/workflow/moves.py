@@ -6,13 +6,12 @@ import copy
 from dataclasses import replace
 from functools import cache
 
-from haos.core import record
-from haos.core.model import Pair, Port
 from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.request import CreateRequest
 from haos.workflow.switchover import Switched, prepare, switchover
-from tests.fakes import FakeNode, World, add_instance, context_of, howto_world
+from tests.fakes import World, add_instance, context_of, howto_world, node
+from tests.records import recorded
 
 DELAY_S = 1
 
@@ -52,18 +51,6 @@ def made(kind: str = "preempt") -> World:
 def move(world: World, to: str | None = None, *, back: bool = False) -> Switched:
     ctx = context_of(world)
     return switchover(prepare(None, to, back=back, observer_ref=None, ctx=ctx), ctx)
-
-
-def node(world: World, name: str) -> FakeNode:
-    return next(one for one in world.nodes.values() if one.instance.name == name)
-
-
-def reservation(world: World) -> Port:
-    return next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-
-
-def recorded(world: World) -> Pair:
-    return record.decode(reservation(world))
 
 
 def priorities(world: World) -> dict[str, int]:

@@ -13,7 +13,6 @@ from haos.core.model import (
     Member,
     Mode,
     Pair,
-    Port,
 )
 from haos.errors import HaosError
 from haos.workflow import repair, switchover
@@ -21,7 +20,7 @@ from haos.workflow.create import Created, create, prepare
 from haos.workflow.failover import plan_failover
 from haos.workflow.request import CreateRequest, FailoverRequest
 from haos.workflow.teardown import teardown
-from tests.fakes import SUBNET, World, add_instance, context_of, howto_world
+from tests.fakes import SUBNET, World, add_instance, context_of, howto_world, port_of
 from tests.records import edit_port, edit_record, recorded, reservation_of
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
@@ -43,11 +42,6 @@ def made(request: CreateRequest = HOWTO) -> World:
     add_instance(world, "stranger", 40, "fa:16:3e:00:00:40")
     run(world, request)
     return world
-
-
-def port_of(world: World, name: str) -> Port:
-    instance = next(one for one in world.instances.values() if one.name == name)
-    return next(port for port in world.ports.values() if port.device_id == instance.id)
 
 
 def members_with(world: World, *names: str) -> tuple[Member, ...]:

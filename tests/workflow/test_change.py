@@ -17,8 +17,8 @@ from haos.workflow.request import CreateRequest
 from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
 from tests.fakes import Killed, add_instance, context_of, howto_world
-from tests.records import write_everywhere
-from tests.workflow.changed import CHANGES, HOWTO, made, planned, recorded, reservation, run
+from tests.records import recorded, reservation_of, write_everywhere
+from tests.workflow.changed import CHANGES, HOWTO, made, planned, run
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -101,7 +101,7 @@ def test_more_than_two_nodes(count: int) -> None:
     before = world.snapshot()
     created = run(world, replace(HOWTO, nodes=tuple(names)))
     assert created.proven
-    assert len(reservation(world).description) <= 255
+    assert len(reservation_of(world).description) <= 255
     assert not run(world, replace(HOWTO, nodes=tuple(reversed(names)))).changed
     teardown(None, purge=True, ctx=context_of(world))
     assert world.snapshot() == before
@@ -122,7 +122,7 @@ def test_service_checks_are_kept_on_the_nodes_and_not_in_the_cloud() -> None:
     world = howto_world()
     secret = ServiceCheck("curl -u user:secret http://127.0.0.1/")
     run(world, replace(HOWTO, checks=(secret,)))
-    assert "secret" not in reservation(world).description
+    assert "secret" not in reservation_of(world).description
     assert planned(world).pair.checks == (secret,)
     assert run(world, replace(HOWTO, checks=())).changed
     assert planned(world).pair.checks == ()
@@ -299,7 +299,7 @@ def test_losing_a_race_is_no_failure_to_keep_for_a_look() -> None:
 
 def test_pairs_of_one_name_on_two_networks_are_told_apart_by_id() -> None:
     world = made()
-    port = reservation(world)
+    port = reservation_of(world)
     twin = replace(port, id=world.new_id(), network_id="elsewhere")
     world.ports[twin.id] = twin
     with pytest.raises(AmbiguousError, match=twin.id) as error:

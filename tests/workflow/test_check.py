@@ -9,13 +9,13 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from haos.core.checks import Finding, Severity
-from haos.core.model import AddressPair, Pool, Port, Quota, SecurityRule
+from haos.core.model import AddressPair, Pool, Quota, SecurityRule
 from haos.core.node import NodeFacts
 from haos.errors import HaosError, HostKeyError, LoginError, NoFreeAddressError, RemoteError, UnsatisfiableError
 from haos.workflow.check import CheckReport, check, check_pair
 from haos.workflow.create import create, prepare
 from haos.workflow.request import CreateRequest, ModeChoice
-from tests.fakes import GROUP, SUBNET, FakeNode, World, context_of, howto_world
+from tests.fakes import GROUP, SUBNET, World, change_port, context_of, howto_world, node, port_of
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 
@@ -30,19 +30,6 @@ def report(world: World, request: CreateRequest = HOWTO) -> CheckReport:
 
 def codes(findings: tuple[Finding, ...], severity: Severity = Severity.BLOCKER) -> list[str]:
     return [finding.code for finding in findings if finding.severity is severity]
-
-
-def node(world: World, name: str) -> FakeNode:
-    return next(one for one in world.nodes.values() if one.instance.name == name)
-
-
-def port_of(world: World, name: str) -> Port:
-    return next(port for port in world.ports.values() if port.mac == node(world, name).mac)
-
-
-def change_port(world: World, name: str, **fields: object) -> None:
-    port = port_of(world, name)
-    world.ports[port.id] = replace(port, **fields)  # type: ignore[arg-type]
 
 
 def change_instance(world: World, which: str, **fields: object) -> None:

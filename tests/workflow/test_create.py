@@ -28,7 +28,7 @@ from haos.workflow.create import Created, create, prepare
 from haos.workflow.parallel import for_each
 from haos.workflow.request import CreateRequest
 from haos.workflow.teardown import teardown
-from tests.fakes import GROUP, SUBNET, World, add_instance, context_of, howto_world
+from tests.fakes import GROUP, SUBNET, World, add_instance, context_of, howto_world, port_of
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 
@@ -54,11 +54,6 @@ def test_the_howto_in_one_command() -> None:
         assert AddressPair("10.200.51.2", port.mac) in port.pairs
         assert len(port.group_ids) == 2
     assert AddressPair("192.0.2.0/24", "fa:16:3e:8d:dc:bb") in port_of(world, "ha_first").pairs
-
-
-def port_of(world: World, name: str):  # type: ignore[no-untyped-def]
-    instance = next(one for one in world.instances.values() if one.name == name)
-    return next(port for port in world.ports.values() if port.device_id == instance.id)
 
 
 def test_the_plan_is_ordered_so_that_no_daemon_starts_early() -> None:

@@ -32,6 +32,7 @@ from haos.workflow.status import status
 from haos.workflow.teardown import plan_teardown, teardown
 from tests.fakes import NETWORK, PROJECT, SUBNET, FakeCloud, World, context_of, howto_world, routed_world
 from tests.fakes.floating import PUBLIC, add_floating_ip
+from tests.records import reservation_of
 
 PLAIN = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 ANY = replace(PLAIN, floating=FloatingWish())
@@ -44,16 +45,12 @@ def run(world: World, request: CreateRequest = ANY) -> Created:
     return create(prepare(request, ctx), ctx, lambda _: None)
 
 
-def reservation(world: World) -> Port:
-    return next(port for port in world.ports.values() if port.device_owner == "haos:vip")
-
-
 def pair_of(world: World) -> Pair:
-    return record.decode(reservation(world))
+    return record.decode(reservation_of(world))
 
 
 def leading(world: World) -> list[FloatingIp]:
-    return [ip for ip in world.floating.values() if ip.port_id == reservation(world).id]
+    return [ip for ip in world.floating.values() if ip.port_id == reservation_of(world).id]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +102,7 @@ def test_it_is_made_once_the_ports_may_speak_for_the_vip() -> None:
     assert created.floating == made
     assert created.verification is not None
     assert created.verification.verdict is Verdict.PASS
-    assert (made.network_id, made.description) == (PUBLIC, f"haos:vip {reservation(world).id}")
+    assert (made.network_id, made.description) == (PUBLIC, f"haos:vip {reservation_of(world).id}")
     assert pair_of(world).floating == OwnFloatingIp()
 
 
@@ -182,7 +179,7 @@ def test_it_can_be_added_to_a_pair_that_is_there() -> None:
 def test_one_that_somebody_associated_by_hand_is_enough_and_stays_his() -> None:
     world = routed_world()
     run(world, PLAIN)
-    by_hand = add_floating_ip(world, SPARE, port_id=reservation(world).id)
+    by_hand = add_floating_ip(world, SPARE, port_id=reservation_of(world).id)
     assert run(world).floating == by_hand
     assert pair_of(world).floating is None
     torn = teardown(None, purge=True, ctx=context_of(world))
@@ -299,7 +296,7 @@ def test_status_asks_only_where_a_floating_ip_may_lead() -> None:
     assert ctx.cloud.requests == 0
     world = routed_world()
     run(world, PLAIN)
-    by_hand = add_floating_ip(world, SPARE, port_id=reservation(world).id)
+    by_hand = add_floating_ip(world, SPARE, port_id=reservation_of(world).id)
     assert status(None, None, context_of(world)).floating == (by_hand,)
 
 

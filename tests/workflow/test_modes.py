@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from haos.core import record
 from haos.core.changes import DismissVip, RemovePair
-from haos.core.model import Added, Address, AddressPair, Mode, Pair
+from haos.core.model import Added, Address, AddressPair, Mode
 from haos.core.node import NodeFacts, Survey
 from haos.core.outage import Verdict
 from haos.errors import RemoteError, UnsatisfiableError, VerificationError
@@ -21,6 +20,7 @@ from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.survey import FORGET_TIMEOUT_S
 from haos.workflow.teardown import teardown
 from tests.fakes import FakeProbe, World, context_of, howto_world
+from tests.records import recorded
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 VIRTUAL = "00:00:5e:00:01:01"
@@ -39,10 +39,6 @@ def pairs_of(world: World) -> dict[str, set[tuple[str, str]]]:
         for port in world.ports.values()
         if port.device_id in names
     }
-
-
-def recorded(world: World) -> Pair:
-    return record.decode(next(port for port in world.ports.values() if port.device_owner == "haos:vip"))
 
 
 @pytest.mark.parametrize("fabric", ["ovs", "learning"])

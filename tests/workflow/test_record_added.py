@@ -18,14 +18,9 @@ from haos.workflow import repair
 from haos.workflow.request import CreateRequest, ModeChoice
 from haos.workflow.status import status
 from haos.workflow.teardown import teardown
-from tests.fakes import World, context_of, howto_world
+from tests.fakes import World, context_of, howto_world, port_of
 from tests.records import edit_record, recorded
-from tests.workflow.tampering import (
-    HOWTO,
-    NAME,
-    port_of,
-    run,
-)
+from tests.workflow.tampering import HOWTO, NAME, run
 
 
 @dataclass(frozen=True)

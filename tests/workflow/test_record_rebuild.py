@@ -28,13 +28,14 @@ from tests.fakes import (
     PROJECT,
     SUBNET,
     FakeCloud,
-    FakeNode,
     Killed,
     World,
     add_instance,
     context_of,
     howto_world,
     killed_at,
+    node,
+    port_of,
     routed_world,
 )
 from tests.fakes.floating import add_floating_ip
@@ -89,14 +90,6 @@ def lose_port(world: World) -> Port:
     port = reservation_of(world)
     FakeCloud(world).delete_port(port.id)
     return port
-
-
-def node(world: World, name: str) -> FakeNode:
-    return next(one for one in world.nodes.values() if one.instance.name == name)
-
-
-def port_of(world: World, name: str) -> Port:
-    return next(port for port in world.ports.values() if port.device_id == node(world, name).instance.id)
 
 
 def refused(world: World, *names: str, as_on: str | None = None) -> HaosError:

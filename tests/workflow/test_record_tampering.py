@@ -18,7 +18,7 @@ from haos.workflow.listing import list_pairs
 from haos.workflow.request import ModeChoice
 from haos.workflow.status import status
 from haos.workflow.teardown import teardown
-from tests.fakes import GROUP, NETWORK, SUBNET, World, add_instance, context_of, howto_world
+from tests.fakes import GROUP, NETWORK, SUBNET, World, add_instance, context_of, howto_world, port_of
 from tests.records import edit_port, edit_record, recorded, reservation_of, write_everywhere
 from tests.workflow.tampering import (
     FOREIGN,
@@ -32,7 +32,6 @@ from tests.workflow.tampering import (
     encoded,
     made,
     members_with,
-    port_of,
     refused,
     run,
 )

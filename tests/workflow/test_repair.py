@@ -24,6 +24,7 @@ from tests.fakes import (
     World,
     context_of,
     killed_at,
+    port_of,
 )
 from tests.workflow.drifts import (
     DRIFTS,
@@ -37,7 +38,6 @@ from tests.workflow.drifts import (
     lose_pair,
     made,
     nodes,
-    port_of,
     prepared,
     recorded,
     repaired,

@@ -21,7 +21,7 @@ from haos.workflow.leaving import Mark
 from haos.workflow.recheck import RewrittenError, TornDownError
 from haos.workflow.resolve import find_pair
 from haos.workflow.teardown import teardown
-from tests.fakes import FakeCloud, FakeNode, Killed, World, add_instance, context_of, killed_at
+from tests.fakes import FakeCloud, FakeNode, Killed, World, add_instance, context_of, killed_at, port_of
 from tests.records import edit_record, reservation_of
 from tests.workflow.drifts import (
     HOWTO,
@@ -31,7 +31,6 @@ from tests.workflow.drifts import (
     made,
     nodes,
     port_down,
-    port_of,
     prepared,
     repaired,
     settled,

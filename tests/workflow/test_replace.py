@@ -29,8 +29,8 @@ from haos.workflow.leaving import Mark
 from haos.workflow.replace import ReplaceRequest, prepare, replace_node
 from haos.workflow.status import status
 from haos.workflow.switchover import prepare as prepare_switchover
-from tests.fakes import Killed, World, add_instance, context_of, killed_at
-from tests.records import edit_record
+from tests.fakes import Killed, World, add_instance, context_of, killed_at, node, port_of
+from tests.records import edit_record, recorded
 from tests.workflow.exchange import (
     KINDS,
     NAME,
@@ -42,10 +42,7 @@ from tests.workflow.exchange import (
     holder,
     lines_of,
     made,
-    node,
-    port_of,
     priorities,
-    recorded,
     settled,
     silent,
     waiting,

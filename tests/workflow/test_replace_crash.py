@@ -10,7 +10,7 @@ import pytest
 
 from haos.errors import CloudError, HaosError, LeftoverError, RemoteError
 from haos.workflow.teardown import teardown
-from tests.fakes import Killed, World, context_of, killed_at
+from tests.fakes import Killed, World, context_of, killed_at, node
 from tests.workflow.exchange import (
     KINDS,
     NEW,
@@ -21,7 +21,6 @@ from tests.workflow.exchange import (
     exchange,
     holder,
     made,
-    node,
     old_ref,
     priorities,
     settled,

@@ -10,7 +10,7 @@ from threading import Event
 import pytest
 
 import haos.workflow.status as module
-from haos.core.model import Address, FixedIp, InstanceAction, Port, Role
+from haos.core.model import Address, FixedIp, InstanceAction, Role
 from haos.core.node import Sight
 from haos.core.outage import Verdict
 from haos.errors import AmbiguousError, NotFoundError, RecordError, RemoteError
@@ -18,7 +18,7 @@ from haos.workflow.create import create, prepare
 from haos.workflow.repair import prepare as prepare_repair
 from haos.workflow.request import CreateRequest
 from haos.workflow.status import status
-from tests.fakes import FakeNode, World, context_of, howto_world
+from tests.fakes import FakeNode, World, change_port, context_of, howto_world, port_of
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 
@@ -35,15 +35,6 @@ def world() -> World:
 def nodes(world: World) -> tuple[FakeNode, FakeNode]:
     first, second, *_ = world.nodes.values()
     return first, second
-
-
-def port_of(world: World, node: FakeNode) -> Port:
-    return next(port for port in world.ports.values() if port.mac == node.mac)
-
-
-def change_port(world: World, node: FakeNode, **fields: object) -> None:
-    port = port_of(world, node)
-    world.ports[port.id] = replace(port, **fields)  # type: ignore[arg-type]
 
 
 def codes(world: World) -> list[tuple[str, str]]:

@@ -22,21 +22,9 @@ from haos.workflow.create import create
 from haos.workflow.create import prepare as prepare_create
 from haos.workflow.settle import await_one_active
 from haos.workflow.switchover import prepare, switchover
-from tests.fakes import FakeNode, FakeObserver, World, context_of, howto_world
-from tests.workflow.moves import (
-    HOWTO,
-    KINDS,
-    effects_of,
-    holder,
-    made,
-    make,
-    move,
-    node,
-    priorities,
-    recorded,
-    reservation,
-    settled_on,
-)
+from tests.fakes import FakeNode, FakeObserver, World, context_of, howto_world, node
+from tests.records import recorded, reservation_of
+from tests.workflow.moves import HOWTO, KINDS, effects_of, holder, made, make, move, priorities, settled_on
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -263,7 +251,7 @@ def test_a_record_that_somebody_changed_meanwhile_is_left_alone() -> None:
 
     def strike(at: int, name: str, when: str) -> None:
         if (name, when) == ("weigh ha_second", "after") and at == 0:
-            port = reservation(world)
+            port = reservation_of(world)
             world.ports[port.id] = replace(port, description=port.description.replace("d=1", "d=6"))
 
     world.effects.strike = strike

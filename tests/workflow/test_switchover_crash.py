@@ -16,18 +16,8 @@ from haos.workflow.create import prepare as prepare_create
 from haos.workflow.status import status
 from haos.workflow.switchover import prepare, switchover
 from haos.workflow.teardown import teardown
-from tests.fakes import Killed, World, context_of
-from tests.workflow.moves import (
-    HOWTO,
-    KINDS,
-    effects_of,
-    holder,
-    made,
-    make,
-    move,
-    node,
-    settled_on,
-)
+from tests.fakes import Killed, World, context_of, node
+from tests.workflow.moves import HOWTO, KINDS, effects_of, holder, made, make, move, settled_on
 
 
 def strike_at(world: World, index: int, when: str, raised: Callable[[], BaseException], *, once: bool) -> None:

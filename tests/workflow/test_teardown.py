@@ -11,7 +11,7 @@ from haos.errors import LeftoverError, RemoteError, StepError, VerificationError
 from haos.workflow.create import Created, create, prepare
 from haos.workflow.request import CreateRequest
 from haos.workflow.teardown import plan_teardown, teardown
-from tests.fakes import FakeNode, World, context_of, howto_world
+from tests.fakes import World, context_of, howto_world, node
 
 HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 
@@ -19,10 +19,6 @@ HOWTO = CreateRequest("ha_lab", ("ha_first", "ha_second"))
 def run(world: World, request: CreateRequest = HOWTO) -> Created:
     ctx = context_of(world)
     return create(prepare(request, ctx), ctx, lambda _: None)
-
-
-def node(world: World, name: str) -> FakeNode:
-    return next(one for one in world.nodes.values() if one.instance.name == name)
 
 
 def reservations(world: World) -> int:

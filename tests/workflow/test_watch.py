@@ -14,8 +14,8 @@ from haos.workflow import lookout
 from haos.workflow.context import Context
 from haos.workflow.create import create, prepare
 from haos.workflow.watch import Frame, watch
-from tests.fakes import FakeFleet, FakeNode, World, context_of, howto_world
-from tests.workflow.test_status import HOWTO, change_port, nodes, port_of
+from tests.fakes import FakeFleet, FakeNode, World, change_port, context_of, howto_world, port_of
+from tests.workflow.test_status import HOWTO, nodes
 
 Deed = Callable[[], object]
 
