@@ -350,10 +350,11 @@ def test_lock_that_is_let_go_in_time_is_waited_for(box: Sandbox, node: Node, mon
 
 
 def holding(box: Sandbox, log: str) -> str:
-    """Let a process have dpkg's lock whose output goes to a file, and return how it is named."""
+    """Let a process and its children have dpkg's lock, whose output goes to a file; return how the first is named."""
     box.sh(f"mkdir -p {log.rpartition('/')[0]}")
-    box.sh(f"sleep 60 7</var/lib/dpkg/lock >{log} 2>&1 & echo $! >/run/fake/holder")
-    return f"sleep, process {box.read('/run/fake/holder').decode().strip()}"
+    work = "timeout 60 sh -c 'while sleep 0.02; do :; done'"
+    box.sh(f"{work} 7</var/lib/dpkg/lock >{log} 2>&1 & echo $! >/run/fake/holder")
+    return f"timeout, process {box.read('/run/fake/holder').decode().strip()}"
 
 
 @pytest.mark.skipif(not Path("/var/lib/dpkg/lock").exists(), reason="missing: dpkg")

@@ -25,13 +25,13 @@ die() {
 # Print a key and its text, unambiguous whatever the text holds.
 emit() {
     printf '%s ' "$1"
-    printf '%s' "$2" | base64 | tr -d '\n'
+    printf '%s' "$2" | base64 -w 0
     echo
 }
 
 emit_file() {
     printf '%s ' "$1"
-    base64 <"$2" | tr -d '\n'
+    base64 -w 0 <"$2"
     echo
 }
 
@@ -291,7 +291,8 @@ emit_packager() {
         case $(readlink "/proc/$holder/fd/1") in
         "$FOLDER"/.haos-*) return ;;
         esac
-        who="$(cat "/proc/$holder/comm" 2>/dev/null), process $holder"
+        name=$(cat "/proc/$holder/comm" 2>/dev/null) || continue # it has ended meanwhile
+        who=${who-$name, process $holder}                       # the first: the others are what it has started
     done
     [ -z "${who-}" ] || emit packager "$who"
 }
