@@ -15,6 +15,7 @@ With `--serve` it imports haos once and then forks for every order, a line of JS
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -176,6 +177,7 @@ def serve() -> None:
     for module, _ in COMMANDS.values():
         importlib.import_module(module)
     importlib.import_module("haos.adapters.connect")
+    gc.freeze()  # or every child looks for garbage among all that, and copies it by that
     for line in sys.stdin:
         child = os.fork()
         if not child:

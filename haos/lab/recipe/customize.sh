@@ -36,3 +36,9 @@ ln -s ../show-host-keys.service "$root/etc/systemd/system/multi-user.target.want
 
 # Units that need a kernel, devices or a network of the machine's own.
 while read -r unit; do ln -sf /dev/null "$root/etc/systemd/system/$unit"; done <"$recipe/masked-units"
+
+# Generators that look for disks, consoles and a boot loader: systemd runs them all at every reload.
+mkdir -p "$root/etc/systemd/system-generators"
+while read -r generator; do
+    ln -sf /dev/null "$root/etc/systemd/system-generators/$generator"
+done <"$recipe/masked-generators"
