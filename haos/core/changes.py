@@ -118,7 +118,7 @@ class DismissVip:
 
 @dataclass(frozen=True)
 class RemovePair:
-    """Take the pair off a node whose mode changes: keepalived does not survive that by a reload."""
+    """Take the pair off a node, to be put back: its mode changes, or something is there that no reload mends."""
 
     node: str
     previous: NodeConfig

@@ -21,7 +21,7 @@ from haos.core.changes import (
     UpdateRecord,
 )
 from haos.core.intent import CloudFault, Intent, pending, where
-from haos.core.model import Port, ServiceCheck
+from haos.core.model import Mode, Port, Role, ServiceCheck
 from haos.core.node import NodeConfig, NodeFacts
 from haos.core.service import is_command
 from haos.core.status import CloudView, NodeView, PairStatus, Silent, Trouble
@@ -118,16 +118,21 @@ def weights(view: CloudView, looks: Looks) -> tuple[DropWeight, ...]:
     )
 
 
-def confused(status: PairStatus) -> frozenset[str]:
+def confused(status: PairStatus, *, checked: bool) -> frozenset[str]:
     """Return the nodes on which VIP and keepalived contradict each other: the pair is taken off there, and put back.
 
     Measured (2.2.7): a reload leaves an address where keepalived did not set it itself; its own start takes it off.
+    In mode vmac a node is in Fault as long as the VIP's own device is down, or one that keepalived has not made: it
+    goes with the pair, and comes back with it. With service checks (`checked`) Fault may have another reason.
     """
+    made_anew = status.pair.mode is Mode.VMAC and not checked
     return frozenset(
         row.name
         for row in status.nodes
         for trouble in row.troubles
-        if trouble.code == "vip" or (trouble.code == "left-over" and row.keepalived_running)
+        if trouble.code == "vip"
+        or (trouble.code == "left-over" and (row.keepalived_running or made_anew))
+        or (trouble.code == "role" and row.role is Role.FAULT and made_anew)
     )
 
 

@@ -243,9 +243,7 @@ def _role_troubles(row: NodeStatus, pair: Pair, mend: str) -> Iterator[Trouble]:
         yield Trouble("role", row.name, f"its role is {row.role}", f"on {row.name}: journalctl -u keepalived")
     elif row.holds_vip != (row.role is Role.ACTIVE):
         held = "holds" if row.holds_vip else "does not hold"
-        yield Trouble(
-            "vip", row.name, f"it is {row.role} and {held} the VIP", f"on {row.name}: journalctl -u keepalived"
-        )
+        yield Trouble("vip", row.name, f"it is {row.role} and {held} the VIP", mend)
 
 
 def _record_troubles(view: CloudView, looks: Mapping[str, NodeView | Silent]) -> Iterator[Trouble]:

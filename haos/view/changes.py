@@ -70,7 +70,7 @@ def describe(change: Change, facts: Mapping[str, NodeFacts]) -> Iterator[Item]:
             losses = [f"- address pair {shown(pair)}" for pair in pairs] + ["- the security group"] * bool(groups)
             yield Item(CHANGE, "port", f"{node}: {', '.join(losses)}")
         case RemovePair(node, previous):
-            yield Item(REMOVE, "file", f"{node}: {pair_path(previous.pair)}, to come back in the new mode")
+            yield Item(REMOVE, "file", f"{node}: {pair_path(previous.pair)}, to come back anew")
         case LeavePair():
             yield from _leaving(change, facts[change.node])
         case InstallKeepalived(node):

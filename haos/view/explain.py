@@ -202,15 +202,11 @@ def _leave(node: str, pair: str, facts: NodeFacts, login: Sequence[str]) -> Iter
     path = pair_path(pair)
     remove = on_node(login, "rm", "-f", path, path + WITHDRAWN_SUFFIX)
     if _is_alone(pair, facts):
-        yield comment(
-            f"The pair leaves {node}, whose mode changes: its keepalived ends, and is started in the new mode."
-        )
+        yield comment(f"The pair leaves {node} and comes back anew: its keepalived ends, and is started again.")
         yield on_node(login, "systemctl", "stop", "keepalived")
         yield remove
         return
-    yield comment(
-        f"The pair leaves {node}, whose mode changes: keepalived must have let go of it before it comes back."
-    )
+    yield comment(f"The pair leaves {node} and comes back anew: keepalived must have let go of it in between.")
     yield remove
     yield on_node(login, "systemctl", "reload", "keepalived")
 

@@ -184,7 +184,7 @@ def _plan_whole(draft: _Draft, request: CreateRequest) -> tuple[Plan, Seen]:
     desired = Desired(wanted, place.network, place.subnet, nodes, configs, floating)
     there = Seen(seen.facts, seen.reservation, seen.own_group, before, configs_there(before, nodes, draft.inside))
     plan = make_plan(desired, there)
-    names = confused(draft.examined.status)
+    names = confused(draft.examined.status, checked=bool(before.checks))
     return replace(plan, changes=renewed(plan.changes, names, configs)), there
 
 

@@ -147,7 +147,7 @@ def test_every_kind_of_change_is_described(world: World) -> None:
         "  ~ security group haos-web: protocol 112 and UDP 3784 between 10.0.0.1 and 10.0.0.2, nothing else",
         "  ~ port           ha_first: + address pair 10.200.51.2 with MAC 00:00:5e:00:01:01",
         "  ~ port           ha_first: - address pair 10.200.51.2 with MAC 00:00:5e:00:01:01, - address pair fe80::1",
-        "  - file           ha_first: /etc/keepalived/haos.d/ha_first-ha_second.conf, to come back in the new mode",
+        "  - file           ha_first: /etc/keepalived/haos.d/ha_first-ha_second.conf, to come back anew",
     ]
 
 

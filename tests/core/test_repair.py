@@ -13,6 +13,7 @@ from haos.core.model import (
     FixedIp,
     Instance,
     Member,
+    Mode,
     Node,
     Pair,
     Port,
@@ -107,22 +108,31 @@ def test_weights_are_those_of_this_pair() -> None:
     assert weights(view(), looks) == (DropWeight("web1", 253),)
 
 
-def row(name: str, running: bool | None, *codes: str) -> NodeStatus:
-    troubles = tuple(Trouble(code, name, "so") for code in codes)
-    return NodeStatus(name, "", Role.BACKUP, True, 230, keepalived_running=running, troubles=troubles)
+def row(running: bool | None, code: str, role: Role = Role.BACKUP) -> NodeStatus:
+    return NodeStatus(
+        "web1", "", role, True, 230, keepalived_running=running, troubles=(Trouble(code, "web1", "so"),)
+    )
 
 
 @pytest.mark.parametrize(
-    ("seen", "names"),
+    ("seen", "when"),
     [
-        (row("web1", True, "vip"), {"web1"}),
-        (row("web1", True, "left-over"), {"web1"}),
-        (row("web1", False, "left-over"), set()),  # its start takes the address off
-        (row("web1", True, "config"), set()),
+        (row(True, "vip"), {"garp", "vmac", "checked"}),
+        (row(True, "left-over"), {"garp", "vmac", "checked"}),
+        (row(False, "left-over"), {"vmac"}),  # else its start takes the address off
+        (row(True, "role", Role.FAULT), {"vmac"}),
+        (row(True, "role", Role.UNKNOWN), set()),
+        (row(True, "config"), set()),
     ],
 )
-def test_a_node_is_taken_off_and_put_back_where_a_reload_does_not_help(seen: NodeStatus, names: set[str]) -> None:
-    assert confused(PairStatus(PAIR, (seen,))) == names
+def test_a_node_is_taken_off_and_put_back_where_a_reload_does_not_help(seen: NodeStatus, when: set[str]) -> None:
+    cases = {"garp": (Mode.GARP, False), "vmac": (Mode.VMAC, False), "checked": (Mode.VMAC, True)}
+    renewed_in = {
+        case
+        for case, (mode, checked) in cases.items()
+        if confused(PairStatus(replace(PAIR, mode=mode), (seen,)), checked=checked)
+    }
+    assert renewed_in == when
 
 
 def test_a_node_that_is_put_back_is_so_once_and_after_the_others() -> None:

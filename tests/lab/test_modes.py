@@ -128,6 +128,22 @@ def six(learning: str) -> str:
     return with_keepalived(learning, *SIX[:2])
 
 
+SPOILED_DEVICES = {
+    "sudo ip link set vrrp6.1 down": "six2: its role is Fault",
+    "sudo systemctl stop keepalived; sudo ip link add link ens4 name vrrp6.1 type macvlan mode bridge;"
+    "sudo ip address add fd00:51::2/128 dev vrrp6.1 nodad; sudo ip link set vrrp6.1 up": "six2: it holds fd00:51::2",
+}
+"""What is done to the VIP's own device on a Backup in mode vmac -> what status says."""
+
+
+def mended(lab: str, spoil: str, said: str) -> None:
+    """Spoil something on the Backup; status says so, and repair mends it."""
+    on(lab, "six2", spoil)
+    assert eventually(lambda: said in haos(lab, "status", "--observer", "watch6", code=None).stdout)
+    haos(lab, "repair", "--observer", "watch6")
+    haos(lab, "status", "--observer", "watch6")
+
+
 @pytest.mark.parametrize("mode", ["garp", "vmac"])
 def test_an_ipv6_pair(six: str, mode: str) -> None:
     before = state(six, *SIX[:2])
@@ -140,6 +156,8 @@ def test_an_ipv6_pair(six: str, mode: str) -> None:
     assert " 0% packet loss" in on(six, "watch6", "ping -6 -c 3 -i 0.2 fd00:51::2")
     neighbour = on(six, "watch6", "sudo ip -6 neigh flush to fd00:51::2; ping -6 -c 1 fd00:51::2; ip -6 neigh show")
     assert ("00:00:5e:00:02:01" in neighbour) is (mode == "vmac")
+    for spoil, said in SPOILED_DEVICES.items() if mode == "vmac" else ():
+        mended(six, spoil, said)
     haos(six, "teardown")
     assert state(six, *SIX[:2]) == before
 

@@ -9,8 +9,8 @@ import pytest
 
 import haos.workflow.repair as repairing
 from haos.core.changes import Configure, InstallKeepalived
-from haos.core.model import InstanceAction, Port
-from haos.core.node import NodeFacts
+from haos.core.model import Address, InstanceAction, Port, Role, ServiceCheck
+from haos.core.node import NodeFacts, Removal, Removed, Sight
 from haos.errors import CloudError, Interrupted, LeftoverError, RecordError, RemoteError, StepError
 from haos.workflow.create import create, prepare
 from haos.workflow.repair_plan import RepairPlan
@@ -238,10 +238,10 @@ def test_a_record_that_its_nodes_contradict_is_not_gone_by() -> None:
         assert world.snapshot() == before
 
 
-def made_in_vmac() -> World:
+def made_in_vmac(*checks: ServiceCheck) -> World:
     world = made()
     ctx = context_of(world)
-    create(prepare(replace(HOWTO, mode=ModeChoice.VMAC), ctx), ctx, lambda _: None)
+    create(prepare(replace(HOWTO, mode=ModeChoice.VMAC, checks=checks or None), ctx), ctx, lambda _: None)
     return settled(world)
 
 
@@ -253,6 +253,29 @@ def test_a_pair_in_mode_vmac_gets_both_of_its_address_pairs_back() -> None:
     ended = repaired(world)
     assert (ended.failed, ended.beyond, ended.well) == ((), (), True)
     assert world.snapshot() == whole
+
+
+@pytest.mark.parametrize("check", [None, "tcp:22"])
+def test_a_device_that_keeps_a_node_in_fault_goes_and_comes_back_in_mode_vmac(
+    check: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = made_in_vmac(*([ServiceCheck(check)] if check else []))
+    backup, removed = nodes(world)[1], list[Removal]()
+    look, take_off = backup.sight, backup.remove
+
+    def sight(pair: str, vip: Address) -> Sight:
+        seen = look(pair, vip)
+        return seen if removed else replace(seen, role=Role.FAULT)
+
+    def remove(removal: Removal) -> Removed:
+        removed.append(removal)
+        return take_off(removal)
+
+    monkeypatch.setattr(backup, "sight", sight)
+    monkeypatch.setattr(backup, "remove", remove)
+    ended = repaired(world)
+    assert ended.status.healthy is not bool(check)
+    assert [removal.returning for removal in removed] == [True] * (not check)
 
 
 def in_two_modes(world: World) -> None:
