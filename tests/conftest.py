@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.fuzz.amount import TIMES
+from tests.fuzz.amount import NIGHTLY, TIMES
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
-# How long an example takes says something of the machine and what else it does, nothing of the code.
-settings.register_profile("haos", deadline=None, max_examples=EXAMPLES * TIMES)
+CI = os.environ.get("CI") == "true"
+EXAMPLES = 100 if CI else 25
+# How long an example takes says something of the machine and what else it does, nothing of the code. In CI the same
+# examples are tried each time: a change is to be judged by what it changes. Others are found by everybody's own runs.
+settings.register_profile("haos", deadline=None, max_examples=EXAMPLES * TIMES, derandomize=CI and not NIGHTLY)
 settings.load_profile("haos")
 
 EXHAUSTIVE = {"contract", "crash", "fuzz", "injection", "races", "security"}

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any
+from uuid import UUID
 
 from tests.fuzz.bodies import GONE
 
@@ -30,6 +31,10 @@ def text(value: Any) -> bool:
 
 def word(value: Any) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def uuid(value: Any) -> bool:
+    return isinstance(value, str) and _is(UUID, value)
 
 
 def number(value: Any) -> bool:
@@ -113,7 +118,7 @@ _SUBNET = thing(
     ipv6_address_mode=may(text),
 )
 PORT = thing(
-    **NAMED,
+    **{**NAMED, "id": need(uuid)},  # every resource's is one; of a port's haos's record depends on it
     network_id=need(word),
     mac_address=need(mac),
     fixed_ips=need(many(thing(ip_address=need(address), subnet_id=need(word)))),
