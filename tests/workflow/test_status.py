@@ -191,6 +191,14 @@ def test_a_node_gone(world: World) -> None:
     ]
 
 
+def test_a_backup_that_holds_the_vip_is_named_with_the_command_that_mends_it(world: World) -> None:
+    backup = nodes(world)[1]
+    look = backup.sight
+    backup.sight = lambda pair, vip: replace(look(pair, vip), holds_vip=True)  # type: ignore[method-assign]
+    [trouble] = [one for one in status(None, None, context_of(world)).troubles if one.code == "vip"]
+    assert (trouble.where, trouble.remedy) == ("ha_second", "haos repair ha_first-ha_second")
+
+
 @pytest.mark.parametrize("bfd", [False, True])
 @pytest.mark.parametrize(
     ("old", "new"),
